@@ -1,0 +1,21 @@
+"""Errors that a user can act on: one sentence that names the thing and the cure."""
+
+from __future__ import annotations
+
+
+class W2vError(Exception):
+    """Something the user can mend. Raised where the cause is known, caught once at the front door."""
+
+    exit_code = 1
+
+
+class BadInputError(W2vError):
+    """A file, folder, key or value that was given to us is missing or wrong."""
+
+    exit_code = 2
+
+
+class GateRefusedError(W2vError):
+    """The release gate said no; nothing was published."""
+
+    exit_code = 3
