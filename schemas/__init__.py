@@ -1,0 +1,1 @@
+"""The data contracts between the rooms. Imports nothing of ours."""
