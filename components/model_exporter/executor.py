@@ -1,0 +1,61 @@
+"""Loads the trained model and exports it, probed with real utterances of the dev split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+from tfx.dsl.components.base import base_executor
+from tfx.types import Artifact, artifact_utils
+from tfx.utils import io_utils, path_utils
+
+from models.audio import pcm16_to_float
+from models.export.artifacts import export_all
+from models.export.config import ExportConfig
+from models.export.saved_model import ServingModule
+from models.processor import Processor
+from models.transform_graph import TransformGraph
+from models.wav2vec2 import Wav2Vec2ForCTC
+from schemas import speech_example
+from schemas.properties import from_json
+
+Artifacts = dict[str, list[Artifact]]
+PROBE_UTTERANCES = 3
+# All that recognition needs of a speech example; a client has no transcript to send.
+AUDIO_FEATURES = (speech_example.AUDIO,)
+
+
+class Executor(base_executor.BaseExecutor):
+    def Do(  # noqa: N802
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
+    ) -> None:
+        trained = path_utils.serving_model_path(
+            artifact_utils.get_single_uri(input_dict["model"])
+        )
+        graph = TransformGraph(artifact_utils.get_single_uri(input_dict["transform_graph"]))
+        module = ServingModule(
+            Wav2Vec2ForCTC.from_pretrained(trained),
+            Processor.from_pretrained(trained),
+            graph,
+            AUDIO_FEATURES,
+        )
+        probe_files = io_utils.all_files_pattern(
+            artifact_utils.get_split_uri(input_dict["examples"], exec_properties["probe_split"])
+        )
+        output = artifact_utils.get_single_instance(output_dict["exported_model"])
+        config = from_json(ExportConfig, exec_properties["export"])
+        artifacts = export_all(module, output.uri, config, read_probe(probe_files))
+        for artifact in artifacts:
+            output.set_int_custom_property(f"{artifact.name}_bytes", artifact.bytes)
+
+
+def read_probe(files: str) -> list:
+    """The first few utterances of a split, as waveforms."""
+    records = tf.data.TFRecordDataset(
+        sorted(tf.io.gfile.glob(files)), compression_type="GZIP"
+    ).take(PROBE_UTTERANCES)
+    audio = {speech_example.AUDIO: tf.io.FixedLenFeature([], tf.string)}
+    return [
+        pcm16_to_float(tf.io.parse_single_example(record, audio)[speech_example.AUDIO].numpy())
+        for record in records
+    ]

@@ -1,0 +1,15 @@
+"""How transcripts become labels and utterances become buckets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """`checkpoint` keeps the alphabet the checkpoint brings; `fit` learns one from the data."""
+
+    normalisation: Literal["none", "librispeech", "lower"] = "librispeech"
+    vocabulary: Literal["checkpoint", "fit"] = "checkpoint"
+    duration_buckets: int = 8

@@ -1,0 +1,58 @@
+"""What stands around the network: how audio goes in and how text comes out.
+
+A checkpoint brings both as small files beside its weights (`preprocessor_config.json`,
+`vocab.json`); they travel with it through training and export.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from models import filesystem
+from models.errors import BadInputError
+from models.vocabulary import Vocabulary
+
+PREPROCESSOR_FILE = "preprocessor_config.json"
+
+
+@dataclass(frozen=True)
+class Processor:
+    """The vocabulary and the audio settings of one recogniser."""
+
+    vocabulary: Vocabulary
+    sample_rate: int = 16_000
+    normalises: bool = True  # zero mean, unit variance per utterance
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Processor:
+        """Read a checkpoint folder's processor files."""
+        path = filesystem.join(folder, PREPROCESSOR_FILE)
+        settings = json.loads(filesystem.read_text(path)) if filesystem.exists(path) else {}
+        sample_rate = settings.get("sampling_rate", 16_000)
+        if sample_rate != 16_000:
+            raise BadInputError(
+                f"{path} asks for {sample_rate} Hz audio; this pipeline carries 16000 Hz, so "
+                "choose a checkpoint trained at that rate."
+            )
+        return cls(
+            vocabulary=Vocabulary.from_folder(folder),
+            sample_rate=sample_rate,
+            normalises=settings.get("do_normalize", True),
+        )
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the files that `from_pretrained`, here and in transformers, reads back."""
+        self.vocabulary.save(folder)
+        settings = {
+            "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+            "feature_size": 1,
+            "sampling_rate": self.sample_rate,
+            "padding_value": 0.0,
+            "do_normalize": self.normalises,
+            "return_attention_mask": True,
+        }
+        filesystem.write_text(
+            filesystem.join(folder, PREPROCESSOR_FILE), json.dumps(settings, indent=1)
+        )

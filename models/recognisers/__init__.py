@@ -1,0 +1,61 @@
+"""Run any exported artifact through its own runtime, the same way.
+
+>>> recogniser = open_recogniser("release/1")                        # doctest: +SKIP
+>>> recogniser.recognise(**pad_batch([read_audio("hello.wav")]))[0].text  # doctest: +SKIP
+'HELLO'
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from models import filesystem
+from models.errors import BadInputError
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """What a recogniser heard in one waveform."""
+
+    text: str
+    log_probs: np.ndarray  # [frames, vocab], valid frames only
+
+
+class Recogniser(Protocol):
+    """An exported recogniser. `static_lengths` is None where any length goes."""
+
+    @property
+    def static_lengths(self) -> tuple[int, ...] | None: ...
+
+    def recognise(
+        self, waveforms: np.ndarray, lengths: np.ndarray, masked: bool = True
+    ) -> list[Recognition]:
+        """Rows of [batch, samples] float32; `masked=False` takes padding for audio."""
+        ...
+
+
+def open_recogniser(path: str | Path) -> Recogniser:
+    """A SavedModel folder, a `.tflite` file, or a checkpoint folder in Hugging Face layout."""
+    if str(path).endswith(".tflite"):
+        if not filesystem.exists(path):
+            raise BadInputError(f"{path} is not there; give the path of a .tflite file.")
+        from models.recognisers.litert import LiteRtRecogniser
+
+        return LiteRtRecogniser(path)
+    if filesystem.exists(filesystem.join(path, "saved_model.pb")):
+        from models.recognisers.saved_model import SavedModelRecogniser
+
+        return SavedModelRecogniser(path)
+    if filesystem.exists(filesystem.join(path, "config.json")):
+        from models.recognisers.keras_model import KerasRecogniser
+
+        return KerasRecogniser.from_checkpoint(path)
+    raise BadInputError(
+        f"{os.fspath(path)} is no model: give a .tflite file, a SavedModel folder "
+        "(saved_model.pb) or a checkpoint folder (config.json)."
+    )

@@ -1,0 +1,41 @@
+"""The SavedModel, run by TensorFlow's own loader through its serving signatures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from models.recognisers import Recognition
+
+
+class SavedModelRecogniser:
+    """Any batch, any length."""
+
+    static_lengths = None
+
+    def __init__(self, folder: str | Path) -> None:
+        self._loaded = tf.saved_model.load(str(folder))
+
+    def recognise(
+        self, waveforms: np.ndarray, lengths: np.ndarray, masked: bool = True
+    ) -> list[Recognition]:
+        signature = self._loaded.signatures["serving_default" if masked else "unmasked"]
+        outputs = signature(
+            waveforms=tf.constant(waveforms, tf.float32), lengths=tf.constant(lengths, tf.int32)
+        )
+        return recognitions(outputs)
+
+
+def recognitions(outputs: dict[str, tf.Tensor]) -> list[Recognition]:
+    """A serving signature's outputs, row by row, without the padding frames."""
+    return [
+        Recognition(text.decode("utf-8"), log_probs[:frames])
+        for text, log_probs, frames in zip(
+            outputs["text"].numpy(),
+            outputs["log_probs"].numpy(),
+            outputs["frame_lengths"].numpy(),
+            strict=True,
+        )
+    ]

@@ -1,0 +1,42 @@
+"""The fitted Transform graph, as the trainer and the exporter use it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from models.processor import Processor
+from models.vocabulary import SPECIAL_TOKENS, Vocabulary
+
+# The asset that holds the alphabet where the run learns one from its transcripts.
+FITTED_ALPHABET = "characters"
+
+
+class TransformGraph:
+    """Reads serialized speech examples into the features that `models.data` names."""
+
+    def __init__(self, folder: str) -> None:
+        self._output = tft.TFTransformOutput(folder)
+        self._spec = self._output.raw_feature_spec()
+        self.layer = self._output.transform_features_layer()
+
+    def __call__(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Every transformed feature of a batch of serialized examples."""
+        return self.layer(tf.io.parse_example(serialized, self._spec))
+
+    def of_features(self, serialized: tf.Tensor, names: Sequence[str]) -> dict[str, tf.Tensor]:
+        """The transformed features that can be computed from the raw features of these names."""
+        spec = {name: self._spec[name] for name in names}
+        return self.layer(tf.io.parse_example(serialized, spec))
+
+    def processor(self, checkpoint: Processor) -> Processor:
+        """The checkpoint's processor, with the fitted alphabet where this run learned one."""
+        if not self._output.asset_path_exists(FITTED_ALPHABET):
+            return checkpoint
+        characters = self._output.vocabulary_by_name(FITTED_ALPHABET)
+        tokens = (*SPECIAL_TOKENS, *(character.decode("utf-8") for character in characters))
+        return Processor(
+            Vocabulary(tokens), sample_rate=checkpoint.sample_rate, normalises=checkpoint.normalises
+        )

@@ -1,0 +1,99 @@
+"""`w2v`: the front door. Each command's module is imported only when it is called.
+
+TFX takes 10 to 20 seconds to import; help and argument errors must not wait for it.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib import import_module
+
+import click
+
+from models.errors import W2vError
+
+# Name: where the command lives, and its line in `w2v --help`.
+COMMANDS = {
+    "run": ("pipeline.commands.run", "Run the pipeline: corpus to gated release."),
+    "corpus": ("pipeline.commands.corpus", "Make a synthetic corpus in LibriSpeech layout."),
+    "config": ("pipeline.commands.config", "Print a ready config, or check one of yours."),
+    "convert": ("pipeline.commands.convert", "Convert a PyTorch checkpoint, every tensor checked."),
+    "transcribe": ("pipeline.commands.transcribe", "Recognise audio files with any model."),
+    "releases": ("pipeline.commands.releases", "List published releases with their WER."),
+    "verify": ("pipeline.commands.verify", "Check a release against its manifest."),
+    "compile": ("kubeflow.commands.compile", "Compile the pipeline for Vertex AI."),
+    "doctor": ("pipeline.commands.doctor", "Say what this machine can do and what is missing."),
+}
+
+
+class LazyCommands(click.Group):
+    """A group whose commands are imported when they are called, not when they are listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return import_module(COMMANDS[name][0]).command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]):
+        if args and args[0] not in COMMANDS:
+            nearest = _nearest(args[0])
+            hint = f" Did you mean {nearest!r}?" if nearest else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="wav2vec2-tfx")
+@click.pass_context
+def w2v(ctx: click.Context, debug: bool) -> None:
+    """From a PyTorch Wav2Vec2 checkpoint to a gated, published TensorFlow speech recogniser.
+
+    Exit codes: 0 done, 2 bad input, 3 refused by the gate, 1 anything else.
+    """
+    ctx.obj = {"debug": debug}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; an error becomes one sentence on stderr and an exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        w2v.main(given, prog_name="w2v", standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Stopped.", err=True)
+        sys.exit(130)
+    except Exception as error:
+        _explain(error, debug="--debug" in given)
+
+
+def _explain(error: Exception, debug: bool) -> None:
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, W2vError):
+        click.echo(f"w2v: {error}", err=True)
+        sys.exit(error.exit_code)
+    click.echo(f"w2v: {type(error).__name__}: {error} (`w2v --debug …` shows where)", err=True)
+    sys.exit(1)
+
+
+def _nearest(word: str) -> str | None:
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word, COMMANDS, n=1)), None)
+
+
+if __name__ == "__main__":
+    main()

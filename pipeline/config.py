@@ -1,0 +1,227 @@
+"""A run's config: YAML in, one frozen value out, every mistake named at the door.
+
+>>> config = load_config("demo", root="/tmp/w2v", overrides=["training.batch_size=8"])
+>>> config.training.batch_size
+8
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import re
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from components.release_gate.config import GateConfig
+from components.release_pusher.config import ReleaseConfig
+from components.transform.config import TextConfig
+from components.wer_evaluator.config import EvaluationConfig
+from models.errors import BadInputError
+from models.export.config import ExportConfig
+from models.training.config import TrainingConfig
+
+READY_CONFIGS = Path(__file__).parent / "configs"
+SHIPPED_CHECKPOINTS = Path(__file__).parent.parent / "models" / "pretrained"
+PIPELINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """The corpus, and which of its parts train, tune and judge."""
+
+    corpus: str
+    layout: Literal["librispeech"] = "librispeech"
+    train: str = "train-*"
+    dev: str = "dev-*"
+    test: str = "test-*"
+    # More quarantined utterances than this share stop the run.
+    max_quarantined_fraction: float = 0.01
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The checkpoint to start from: a folder in Hugging Face layout."""
+
+    checkpoint: str
+
+
+@dataclass(frozen=True)
+class RunnerConfig:
+    """How the pipeline itself runs."""
+
+    cache: bool = True
+    beam_workers: int = 1
+    # The container image that a compiled spec names.
+    image: str = "wav2vec2-tfx"
+
+    def __post_init__(self) -> None:
+        if self.beam_workers < 1:
+            raise ValueError(f"runner.beam_workers must be at least 1, not {self.beam_workers}")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything a run is told."""
+
+    name: str
+    data: DataConfig
+    model: ModelConfig
+    text: TextConfig = field(default_factory=TextConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
+    release: ReleaseConfig = field(default_factory=ReleaseConfig)
+    runner: RunnerConfig = field(default_factory=RunnerConfig)
+
+    def __post_init__(self) -> None:
+        if not PIPELINE_NAME.fullmatch(self.name):
+            raise ValueError(
+                f"name: {self.name!r} must be lower-case letters, digits and hyphens (at most 128)"
+            )
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the config, so that two runs can be seen to have been told the same."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load_config(
+    name_or_path: str, *, root: str | Path = "w2v-runs", overrides: Sequence[str] = ()
+) -> RunConfig:
+    """A ready config by name or a YAML file by path, with `key.key=value` overrides.
+
+    `{root}` in a value stands for the run's root folder, `{shipped}` for the folder of the
+    checkpoints that come with this package.
+    """
+    path = find_config(name_or_path)
+    settings = _read_yaml(path)
+    for override in overrides:
+        _apply_override(settings, override)
+    root_text = str(root) if "://" in str(root) else str(Path(root).expanduser().absolute())
+    filled = _fill(settings, {"root": root_text, "shipped": str(SHIPPED_CHECKPOINTS)})
+    _set_if_empty(filled, ("release", "folder"), f"{root_text}/releases")
+    return parse_config(filled, source=str(path))
+
+
+def parse_config(settings: Mapping[str, Any], source: str) -> RunConfig:
+    """Settings as a `RunConfig`, or one sentence that names every key that is wrong."""
+    problems = list(_unknown_keys(RunConfig, settings))
+    if problems:
+        raise BadInputError(f"{source}: {'; '.join(problems)}.")
+    try:
+        # JSON's strict mode: "3" is no number, but a list is a tuple and 1 is 1.0.
+        return TypeAdapter(RunConfig).validate_json(json.dumps(settings), strict=True)
+    except ValidationError as error:
+        raise BadInputError(f"{source}: {'; '.join(_readable(error))}.") from error
+
+
+def ready_configs() -> list[str]:
+    """The names of the configs that come with this package."""
+    return sorted(path.stem for path in READY_CONFIGS.glob("*.yaml"))
+
+
+def find_config(name_or_path: str) -> Path:
+    """The file behind a ready config's name or a path."""
+    for candidate in (READY_CONFIGS / f"{name_or_path}.yaml", Path(name_or_path)):
+        if candidate.is_file():
+            return candidate
+    raise BadInputError(
+        f"There is no config {name_or_path!r}: give the path of a YAML file or one of "
+        f"{', '.join(ready_configs())}."
+    )
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        where = f" at line {place.line + 1}" if place else ""
+        raise BadInputError(f"{path} is not valid YAML{where}; mend it there.") from error
+    if not isinstance(settings, dict):
+        raise BadInputError(f"{path} must hold sections with keys, as `w2v config demo` shows.")
+    return settings
+
+
+def _apply_override(settings: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise BadInputError(f"--set {override!r} is not of the form section.key=value.")
+    *sections, last = key.strip().split(".")
+    place = settings
+    for section in sections:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise BadInputError(f"--set {override!r}: {section!r} is a value, not a section.")
+    place[last] = yaml.safe_load(value)
+
+
+def _fill(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _fill(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, names) for item in value]
+    if isinstance(value, str):
+        for name, text in names.items():
+            value = value.replace(f"{{{name}}}", text)
+    return value
+
+
+def _set_if_empty(settings: dict[str, Any], key: tuple[str, str], value: str) -> None:
+    section = settings.setdefault(key[0], {})
+    if isinstance(section, dict) and not section.get(key[1]):
+        section[key[1]] = value
+
+
+def _unknown_keys(section_type: Any, settings: Any, place: str = "") -> Iterator[str]:
+    """A sentence for each key that no field takes, with the nearest one that does."""
+    for inner in _dataclasses_in(section_type):
+        items = settings if isinstance(settings, list) else [settings]
+        for item in items:
+            if isinstance(item, dict):
+                yield from _unknown_keys_of(inner, item, place)
+
+
+def _unknown_keys_of(section: type, settings: dict[str, Any], place: str) -> Iterator[str]:
+    hints = typing.get_type_hints(section)
+    for key, value in settings.items():
+        full = f"{place}{key}"
+        if key in hints:
+            yield from _unknown_keys(hints[key], value, f"{full}.")
+            continue
+        nearest = difflib.get_close_matches(str(key), hints, n=1, cutoff=0.5)
+        hint = f"did you mean {place}{nearest[0]}?" if nearest else f"known: {', '.join(hints)}"
+        yield f"unknown key {full} ({hint})"
+
+
+def _dataclasses_in(annotation: Any) -> list[type]:
+    """The dataclass of a field, also inside `tuple[…]` and `… | None`."""
+    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+        return [annotation]
+    if typing.get_origin(annotation) in (tuple, typing.Union, types.UnionType):
+        return [found for part in typing.get_args(annotation) for found in _dataclasses_in(part)]
+    return []
+
+
+def _readable(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        where = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "value_error":  # a sentence of our own, which names its key
+            yield str(problem["ctx"]["error"])
+        elif problem["type"] in ("missing", "missing_argument"):
+            yield f"{where} is missing"
+        else:
+            given = json.dumps(problem["input"], ensure_ascii=False, default=str)
+            yield f"{where} is {given}, but: {problem['msg'][0].lower()}{problem['msg'][1:]}"

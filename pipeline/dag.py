@@ -1,0 +1,116 @@
+"""The DAG: every node of the pipeline on one screen, the same for all runners."""
+
+from __future__ import annotations
+
+from tfx.components import ExampleValidator, ImportSchemaGen, StatisticsGen, Trainer, Transform
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
+    LatestBlessedModelStrategy,
+)
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import trainer_pb2, transform_pb2
+from tfx.types import Channel
+from tfx.types.standard_artifacts import Model, ModelBlessing
+
+from components.checkpoint_importer.component import CheckpointImporter
+from components.model_exporter.component import ModelExporter
+from components.release_gate.component import ReleaseGate
+from components.release_pusher.component import ReleasePusher
+from components.speech_example_gen.component import SpeechExampleGen
+from components.wer_evaluator.component import WerEvaluator
+from pipeline.config import RunConfig
+from pipeline.node_options import schema_file, statistics_options, trainer_config, transform_config
+from pipeline.provenance import Provenance
+
+TRAIN, DEV = "train", "dev"
+
+
+def create_pipeline(
+    config: RunConfig, provenance: Provenance, root: str, beam_args: list[str], **runner_options
+) -> Pipeline:
+    """The pipeline of a config. `runner_options` are the runner's own (metadata, …)."""
+    examples = SpeechExampleGen(**vars(config.data))
+    speech = examples.outputs["examples"]
+
+    statistics = StatisticsGen(speech, stats_options=statistics_options())
+    schema = ImportSchemaGen(schema_file())
+    validator = ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"])
+
+    transform = Transform(
+        examples=speech,
+        schema=schema.outputs["schema"],
+        preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
+        splits_config=transform_pb2.SplitsConfig(analyze=[TRAIN]),
+        custom_config=transform_config(config),
+        # The trainer applies the graph itself: no second, larger copy of the audio on disk.
+        materialize=False,
+        disable_statistics=True,
+    )
+
+    checkpoint = CheckpointImporter(config.model.checkpoint, provenance.checkpoint_sha256)
+    trainer = Trainer(
+        run_fn="models.training.run_fn",
+        examples=speech,
+        transform_graph=transform.outputs["transform_graph"],
+        base_model=checkpoint.outputs["model"],
+        train_args=trainer_pb2.TrainArgs(splits=[TRAIN], num_steps=config.training.total_steps),
+        eval_args=trainer_pb2.EvalArgs(splits=[DEV]),
+        custom_config=trainer_config(config),
+    )
+    trainer.add_upstream_node(validator)  # bad data must stop here, not train
+
+    exporter = ModelExporter(
+        model=trainer.outputs["model"],
+        transform_graph=transform.outputs["transform_graph"],
+        examples=speech,
+        export=config.export,
+        probe_split=DEV,
+    )
+    exported = exporter.outputs["exported_model"]
+
+    evaluator = WerEvaluator(examples=speech, model=exported, evaluation=config.evaluation)
+    last_blessed = Resolver(
+        strategy_class=LatestBlessedModelStrategy,
+        model=Channel(type=Model),
+        model_blessing=Channel(type=ModelBlessing),
+    ).with_id("LatestBlessed")
+    gate = ReleaseGate(
+        evaluation=evaluator.outputs["evaluation"],
+        model=exported,
+        examples=speech,
+        baseline_model=last_blessed.outputs["model"],
+        baseline_blessing=last_blessed.outputs["model_blessing"],
+        gate=config.gate,
+    )
+
+    pusher = ReleasePusher(
+        model=exported,
+        examples=speech,
+        evaluation=evaluator.outputs["evaluation"],
+        report=gate.outputs["report"],
+        blessing=gate.outputs["blessing"],
+        release=config.release,
+        **vars(provenance),
+    )
+
+    return Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=root,
+        components=[
+            examples,
+            statistics,
+            schema,
+            validator,
+            checkpoint,
+            transform,
+            trainer,
+            exporter,
+            evaluator,
+            last_blessed,
+            gate,
+            pusher,
+        ],
+        enable_cache=config.runner.cache,
+        beam_pipeline_args=beam_args,
+        **runner_options,
+    )

@@ -1,0 +1,35 @@
+"""What the stock nodes are told, apart from how they are wired."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow_data_validation as tfdv
+
+import schemas
+from components.transform import preprocessing
+from models.training.node import CONFIG_KEY
+from pipeline.config import RunConfig
+from schemas import speech_example
+from schemas.properties import to_json
+
+
+def schema_file() -> str:
+    """The data contract that every corpus is held to."""
+    return str(Path(schemas.__file__).parent / "speech_example.pbtxt")
+
+
+def statistics_options() -> tfdv.StatsOptions:
+    """Statistics of everything but the raw audio: a histogram of its bytes says nothing."""
+    return tfdv.StatsOptions(feature_allowlist=list(speech_example.DESCRIBED_FEATURES))
+
+
+def transform_config(config: RunConfig) -> dict[str, str]:
+    return {
+        preprocessing.TEXT_KEY: to_json(config.text),
+        preprocessing.CHECKPOINT_KEY: config.model.checkpoint,
+    }
+
+
+def trainer_config(config: RunConfig) -> dict[str, str]:
+    return {CONFIG_KEY: to_json(config.training)}

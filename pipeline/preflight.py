@@ -1,0 +1,76 @@
+"""What can be known to be wrong before seconds of imports and minutes of work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from models import filesystem
+from models.errors import BadInputError
+from models.vocabulary import VOCABULARY_FILE
+from pipeline.config import RunConfig
+
+WEIGHT_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+# Records, checkpoints, exports and a release, each about as large as the corpus or the model.
+FREE_BYTES_NEEDED = 500 * 1024**2
+
+
+def check_before_run(config: RunConfig, root: Path) -> None:
+    """Raise one sentence about the first thing that would stop this run."""
+    check_corpus(config)
+    check_checkpoint(config.model.checkpoint)
+    check_root(root)
+
+
+def check_corpus(config: RunConfig) -> None:
+    corpus = config.data.corpus
+    if not filesystem.exists(corpus):
+        raise BadInputError(
+            f"There is no corpus at {corpus} (data.corpus); put one there in LibriSpeech layout, or "
+            f"make a synthetic one: w2v corpus --to {corpus} --utterances 700"
+        )
+
+
+def check_checkpoint(folder: str) -> None:
+    """The files every checkpoint needs; what is in them is the importer's affair."""
+    if filesystem.is_remote(folder):
+        return
+    if not os.path.isdir(folder):
+        raise BadInputError(
+            f"There is no checkpoint folder at {folder} (model.checkpoint); give a folder in "
+            "Hugging Face layout, with config.json, model.safetensors and vocab.json."
+        )
+    for name in ("config.json", VOCABULARY_FILE):
+        if not filesystem.exists(filesystem.join(folder, name)):
+            raise BadInputError(
+                f"The checkpoint folder {folder} has no {name}; copy it there from where the "
+                "checkpoint was published."
+            )
+    if not any(filesystem.exists(filesystem.join(folder, name)) for name in WEIGHT_FILES):
+        raise BadInputError(
+            f"The checkpoint folder {folder} has no weights; put model.safetensors or "
+            "pytorch_model.bin beside its config.json."
+        )
+
+
+def check_root(root: Path) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(root).free
+    except OSError as error:
+        raise BadInputError(
+            f"The run's folder {root} cannot be made ({error.strerror}); choose another with --root."
+        ) from error
+    if not os.access(root, os.W_OK):
+        raise BadInputError(f"The run's folder {root} cannot be written; choose another by --root.")
+    if free < FREE_BYTES_NEEDED:
+        raise BadInputError(
+            f"Only {free / 1024**2:.0f} MiB are free under {root}; a run needs at least "
+            f"{FREE_BYTES_NEEDED / 1024**2:.0f} MiB. Make room, or choose another --root."
+        )

@@ -1,0 +1,44 @@
+"""Run the DAG on this machine: TFX's own runners over SQLite ML Metadata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from tfx.orchestration import metadata
+from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+
+from pipeline.config import RunConfig
+from pipeline.dag import create_pipeline
+from pipeline.provenance import provenance_of
+
+RunnerName = Literal["local", "beam"]
+RUNNERS = {"local": LocalDagRunner, "beam": BeamDagRunner}
+METADATA_FILE = "metadata.sqlite"
+ARTIFACTS_FOLDER = "pipeline"
+
+
+def run_pipeline(config: RunConfig, root: Path, runner: RunnerName = "local") -> None:
+    """Run every node; artifacts and metadata stay below `root`."""
+    root.mkdir(parents=True, exist_ok=True)
+    dag = create_pipeline(
+        config,
+        provenance_of(config),
+        root=str(root / ARTIFACTS_FOLDER / config.name),
+        beam_args=beam_args(config.runner.beam_workers),
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(
+            str(root / METADATA_FILE)
+        ),
+    )
+    RUNNERS[runner]().run(dag)
+
+
+def beam_args(workers: int) -> list[str]:
+    """Beam on this machine. The runner is named because Beam's default one downloads a binary."""
+    mode = "in_memory" if workers == 1 else "multi_processing"
+    return [
+        "--runner=FnApiRunner",
+        f"--direct_running_mode={mode}",
+        f"--direct_num_workers={workers}",
+    ]

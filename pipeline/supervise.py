@@ -1,0 +1,67 @@
+"""Run the pipeline under a quiet screen, and turn what went wrong into one sentence."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from models import errors
+from models.errors import BadInputError, W2vError
+from pipeline.config import RunConfig
+from pipeline.outcome import Outcome, read_outcome
+from pipeline.terminal import quiet_run
+
+NODES = 12
+# Beam carries an error of a worker as text: "models.errors.BadInputError: the sentence".
+ERROR_IN_TEXT = re.compile(r"models\.errors\.(\w+): (.*?)(?:\n| \[while running|$)")
+
+
+def run_supervised(config: RunConfig, root: Path, runner: str, log_path: Path) -> Outcome:
+    """Run, watch, and read what came of it."""
+    try:
+        with quiet_run(log_path, NODES):
+            from pipeline.runners import METADATA_FILE, run_pipeline
+
+            run_pipeline(config, root, runner)
+            return read_outcome(root / METADATA_FILE)
+    except Exception as error:
+        raise as_user_error(error, log_path) from error
+
+
+def as_user_error(error: BaseException, log_path: Path) -> W2vError:
+    """The error of ours inside whatever TFX and Beam wrapped around it."""
+    for cause in _causes(error):
+        if isinstance(cause, W2vError):
+            return cause
+        if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
+            return _disk_full(cause)
+        carried = ERROR_IN_TEXT.search(str(cause))
+        if carried and hasattr(errors, carried[1]):
+            return getattr(errors, carried[1])(carried[2])
+        if "No space left on device" in str(cause):
+            return _disk_full(cause)
+    return W2vError(
+        f"The pipeline stopped: {type(error).__name__}: {_first_line(error)} (the log: {log_path})"
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _disk_full(error: BaseException) -> BadInputError:
+    where = getattr(error, "filename", None) or "the run's folder"
+    return BadInputError(
+        f"The disk is full ({where}); make room or choose another --root, then run again: finished "
+        "nodes come from the cache, and no release was touched."
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "")

@@ -1,0 +1,128 @@
+"""What a person sees while the pipeline runs: one line a node, bars on long steps, no noise.
+
+TensorFlow, Beam and absl write to the process's stdout and stderr, some from C++. During a run
+both go to the log file, and the screen keeps its own copies of the real ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from models.progress import LOGGER_NAME
+
+# What TFX's runners log around each node (their message templates, not the rendered text).
+NODE_STARTS = ("Component %s is running.", "node %s is running.")
+NODE_ENDS = ("Component %s is finished.", "node %s is finished.")
+CACHE_HIT = "A cached execution %d is used."
+
+
+@contextlib.contextmanager
+def quiet_run(log_path: Path, total_nodes: int) -> Iterator[Screen]:
+    """Send everything that prints to `log_path`; draw nodes and progress on the real screen."""
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    real_out, real_err = os.dup(1), os.dup(2)
+    with (
+        open(log_path, "ab", buffering=0) as log_file,
+        os.fdopen(real_err, "w", encoding="utf-8") as screen_file,
+    ):
+        os.dup2(log_file.fileno(), 1)
+        os.dup2(log_file.fileno(), 2)
+        console = Console(file=screen_file)
+        try:
+            with Screen(console, total_nodes) as screen:
+                yield screen
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(real_out, 1)
+            os.dup2(screen_file.fileno(), 2)
+            os.close(real_out)
+
+
+class Screen(logging.Handler):
+    """Draws log records: TFX's node messages as lines, our progress records as bars."""
+
+    def __init__(self, console: Console, total_nodes: int) -> None:
+        super().__init__(logging.INFO)
+        self.console = console
+        self._total_nodes = total_nodes
+        self._nodes_done = 0
+        self._node = ""
+        self._node_started = 0.0
+        self._from_cache = False
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._node_bar = self._bars.add_task("Loading TFX", total=None, note="")
+        self._step_bar = self._bars.add_task("", total=None, note="", visible=False)
+
+    def __enter__(self) -> Screen:
+        self._loggers = [logging.getLogger(name) for name in ("absl", LOGGER_NAME)]
+        for logger in self._loggers:
+            logger.addHandler(self)
+        # Progress is for the screen; it reaches the log file as plain lines all the same.
+        logging.getLogger(LOGGER_NAME).setLevel(logging.INFO)
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+        for logger in self._loggers:
+            logger.removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if hasattr(record, "progress"):
+            self._show_step(record.progress)
+        elif record.msg in NODE_STARTS:
+            self._start_node(str(record.args[0]))
+        elif record.msg == CACHE_HIT:
+            self._from_cache = True
+        elif record.msg in NODE_ENDS:
+            self._end_node()
+
+    def _start_node(self, node: str) -> None:
+        self._node, self._node_started, self._from_cache = node, time.monotonic(), False
+        self._bars.update(
+            self._node_bar,
+            description=f"[bold]{node}",
+            total=self._total_nodes,
+            completed=self._nodes_done,
+            note=f"node {self._nodes_done + 1} of {self._total_nodes}",
+        )
+
+    def _end_node(self) -> None:
+        self._nodes_done += 1
+        seconds = time.monotonic() - self._node_started
+        how = "[dim]from cache[/]" if self._from_cache else f"{seconds:5.1f} s"
+        self.console.print(f"  [green]✓[/] {self._node:<18} {how}")
+        self._bars.update(self._node_bar, completed=self._nodes_done)
+        self._bars.update(self._step_bar, visible=False)
+
+    def _show_step(self, progress) -> None:
+        self._bars.update(
+            self._step_bar,
+            description=f"  {progress.step}",
+            completed=progress.done,
+            total=progress.total,
+            note=progress.note,
+            visible=True,
+        )

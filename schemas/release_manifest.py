@@ -1,0 +1,42 @@
+"""The release manifest: what a published version is, where it came from, how good it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MANIFEST_FILE = "manifest.json"
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """One file of the release, relative to its folder."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made the release. Digests, so that equal inputs are seen to be equal."""
+
+    checkpoint: str
+    checkpoint_sha256: str
+    config_sha256: str
+    data_fingerprint: str
+    data_span: int
+    code_version: str
+
+
+@dataclass(frozen=True)
+class ReleaseManifest:
+    """`manifest.json` of one version; `content_sha256` covers every other file of it."""
+
+    name: str
+    version: int
+    created: str  # ISO 8601, UTC
+    content_sha256: str
+    files: tuple[PublishedFile, ...]
+    wer: dict[str, float]  # "artifact/variant" to word error rate
+    provenance: Provenance
+    format: int = 1
