@@ -76,6 +76,14 @@ class _Pretrained(keras.Model):
         own = Wav2Vec2Config.from_dict(config["config"])
         return cls(own, seed=config["seed"], name=config["name"], dtype=dtype)
 
+    def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
+        """What TensorFlow saves of a model that hangs on an exported module."""
+        if save_type != "savedmodel":
+            return super()._trackable_children(save_type, **kwargs)
+        # Keras would save a copy of each variable beside the one that the functions read, and the
+        # TFLite converter aborts on finding the latter without a value.
+        return {f"variable_{i}": variable.value for i, variable in enumerate(self.variables)}
+
     @classmethod
     def from_pretrained(
         cls,
