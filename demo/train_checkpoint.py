@@ -50,8 +50,10 @@ def main() -> None:
     config = load_config(
         str(HERE / "tiny-en.yaml"),
         root=root,
-        overrides=[f"training.stages=[{{trains: all, steps: {arguments.steps}, "
-                   "learning_rate: 2.0e-3, schedule: one_cycle}]"],
+        overrides=[
+            f"training.stages=[{{trains: all, steps: {arguments.steps}, "
+            "learning_rate: 2.0e-3, schedule: one_cycle}]"
+        ],
     )
     run_supervised(config, root, "local", root / "logs" / "training.log")
     trained = max(

@@ -53,9 +53,7 @@ def bucketed_batches(
 
     def pad(bucket: tf.Tensor, window: tf.data.Dataset) -> tf.data.Dataset:
         shapes = {"waveforms": [bucket], "lengths": [], "labels": [None], "label_lengths": []}
-        return window.padded_batch(
-            batch_size, padded_shapes=shapes, drop_remainder=drop_remainder
-        )
+        return window.padded_batch(batch_size, padded_shapes=shapes, drop_remainder=drop_remainder)
 
     return dataset.map(_as_model_input).group_by_window(
         key_func=lambda example: example["pad_to"],

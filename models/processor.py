@@ -12,9 +12,10 @@ from pathlib import Path
 
 from models import filesystem
 from models.errors import BadInputError
-from models.vocabulary import Vocabulary
+from models.vocabulary import TOKENIZER_FILE, VOCABULARY_FILE, Vocabulary
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
+PROCESSOR_FILES = (PREPROCESSOR_FILE, VOCABULARY_FILE, TOKENIZER_FILE)
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,11 @@ class Processor:
     normalises: bool = True  # zero mean, unit variance per utterance
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Processor:
-        """Read a checkpoint folder's processor files."""
+    def from_pretrained(cls, folder: str | Path, vocabulary: Vocabulary | None = None) -> Processor:
+        """Read a checkpoint folder's processor files; `vocabulary` stands in for its own one.
+
+        A checkpoint that was only pretrained has no vocabulary: its alphabet is learned.
+        """
         path = filesystem.join(folder, PREPROCESSOR_FILE)
         settings = json.loads(filesystem.read_text(path)) if filesystem.exists(path) else {}
         sample_rate = settings.get("sampling_rate", 16_000)
@@ -37,7 +41,7 @@ class Processor:
                 "choose a checkpoint trained at that rate."
             )
         return cls(
-            vocabulary=Vocabulary.from_folder(folder),
+            vocabulary=vocabulary or Vocabulary.from_folder(folder),
             sample_rate=sample_rate,
             normalises=settings.get("do_normalize", True),
         )
@@ -56,3 +60,11 @@ class Processor:
         filesystem.write_text(
             filesystem.join(folder, PREPROCESSOR_FILE), json.dumps(settings, indent=1)
         )
+
+
+def copy_processor_files(source: str | Path, target: str | Path) -> None:
+    """Carry a checkpoint's processor files along, as they are."""
+    for name in PROCESSOR_FILES:
+        if filesystem.exists(filesystem.join(source, name)):
+            content = filesystem.read_bytes(filesystem.join(source, name))
+            filesystem.write_bytes(filesystem.join(target, name), content)

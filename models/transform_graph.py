@@ -31,12 +31,18 @@ class TransformGraph:
         spec = {name: self._spec[name] for name in names}
         return self.layer(tf.io.parse_example(serialized, spec))
 
-    def processor(self, checkpoint: Processor) -> Processor:
+    @property
+    def learned_alphabet(self) -> bool:
+        """Whether this run's alphabet comes from its data, so that the head must start afresh."""
+        return self._fitted_alphabet() is not None
+
+    def processor(self, checkpoint: str) -> Processor:
         """The checkpoint's processor, with the fitted alphabet where this run learned one."""
-        if not self._output.asset_path_exists(FITTED_ALPHABET):
-            return checkpoint
+        return Processor.from_pretrained(checkpoint, vocabulary=self._fitted_alphabet())
+
+    def _fitted_alphabet(self) -> Vocabulary | None:
+        if not self._output.vocabulary_file_by_name(FITTED_ALPHABET):
+            return None
         characters = self._output.vocabulary_by_name(FITTED_ALPHABET)
-        tokens = (*SPECIAL_TOKENS, *(character.decode("utf-8") for character in characters))
-        return Processor(
-            Vocabulary(tokens), sample_rate=checkpoint.sample_rate, normalises=checkpoint.normalises
-        )
+        letters = tuple(character.decode("utf-8") for character in characters)
+        return Vocabulary((*SPECIAL_TOKENS, *letters))

@@ -24,7 +24,7 @@ FREE_BYTES_NEEDED = 500 * 1024**2
 def check_before_run(config: RunConfig, root: Path) -> None:
     """Raise one sentence about the first thing that would stop this run."""
     check_corpus(config)
-    check_checkpoint(config.model.checkpoint)
+    check_checkpoint(config)
     check_root(root)
 
 
@@ -37,8 +37,9 @@ def check_corpus(config: RunConfig) -> None:
         )
 
 
-def check_checkpoint(folder: str) -> None:
+def check_checkpoint(config: RunConfig) -> None:
     """The files every checkpoint needs; what is in them is the importer's affair."""
+    folder = config.model.checkpoint
     if filesystem.is_remote(folder):
         return
     if not os.path.isdir(folder):
@@ -46,7 +47,8 @@ def check_checkpoint(folder: str) -> None:
             f"There is no checkpoint folder at {folder} (model.checkpoint); give a folder in "
             "Hugging Face layout, with config.json, model.safetensors and vocab.json."
         )
-    for name in ("config.json", VOCABULARY_FILE):
+    brings_vocabulary = config.text.vocabulary == "checkpoint"
+    for name in ("config.json", *([VOCABULARY_FILE] if brings_vocabulary else [])):
         if not filesystem.exists(filesystem.join(folder, name)):
             raise BadInputError(
                 f"The checkpoint folder {folder} has no {name}; copy it there from where the "

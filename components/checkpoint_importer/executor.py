@@ -8,10 +8,12 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import path_utils
 
-from models.processor import Processor
+from models.processor import copy_processor_files
 from models.wav2vec2 import Wav2Vec2ForCTC
+from models.wav2vec2.checkpoint import open_checkpoint
 
 Artifacts = dict[str, list[Artifact]]
+HEAD = "lm_head.weight"
 
 
 class Executor(base_executor.BaseExecutor):
@@ -21,10 +23,10 @@ class Executor(base_executor.BaseExecutor):
         checkpoint = exec_properties["checkpoint"]
         output = artifact_utils.get_single_instance(output_dict["model"])
         folder = path_utils.serving_model_dir(output.uri)
-        model = Wav2Vec2ForCTC.from_pretrained(checkpoint)
+        # A checkpoint that was only pretrained has no head yet; fine-tuning starts a new one.
+        has_head = HEAD in open_checkpoint(checkpoint).tensors.keys()
+        model = Wav2Vec2ForCTC.from_pretrained(checkpoint, new_head=not has_head)
         model.save_pretrained(folder)
-        Processor.from_pretrained(checkpoint).save_pretrained(folder)
-        output.set_string_custom_property(
-            "checkpoint_sha256", exec_properties["checkpoint_sha256"]
-        )
+        copy_processor_files(checkpoint, folder)
+        output.set_string_custom_property("checkpoint_sha256", exec_properties["checkpoint_sha256"])
         output.set_int_custom_property("parameters", model.count_params())

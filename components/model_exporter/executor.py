@@ -29,9 +29,7 @@ class Executor(base_executor.BaseExecutor):
     def Do(  # noqa: N802
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        trained = path_utils.serving_model_path(
-            artifact_utils.get_single_uri(input_dict["model"])
-        )
+        trained = path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict["model"]))
         graph = TransformGraph(artifact_utils.get_single_uri(input_dict["transform_graph"]))
         module = ServingModule(
             Wav2Vec2ForCTC.from_pretrained(trained),

@@ -19,6 +19,7 @@ from schemas.properties import from_json
 # Custom config keys of the Transform node.
 TEXT_KEY = "text"
 CHECKPOINT_KEY = "checkpoint"
+NO_VOCABULARY_YET = Vocabulary(SPECIAL_TOKENS)
 
 Features = dict[str, Any]
 
@@ -26,7 +27,10 @@ Features = dict[str, Any]
 def preprocessing_fn(inputs: Features, custom_config: dict[str, str]) -> Features:
     """Speech examples to what the trainer reads: waveform, labels and duration bucket."""
     text = from_json(TextConfig, custom_config[TEXT_KEY])
-    processor = Processor.from_pretrained(custom_config[CHECKPOINT_KEY])
+    processor = Processor.from_pretrained(
+        custom_config[CHECKPOINT_KEY],
+        vocabulary=NO_VOCABULARY_YET if text.vocabulary == "fit" else None,
+    )
     transcripts = normalise_transcripts(inputs[speech_example.TRANSCRIPT], text.normalisation)
     waveforms = decode_pcm16(inputs[speech_example.AUDIO])
     return {
@@ -97,8 +101,6 @@ def _bucket_length(num_samples: tf.Tensor, buckets: int) -> tf.Tensor:
     """The upper duration bound of the utterance's quantile bucket, fitted on the train split."""
     num_samples = tf.cast(num_samples, tf.int64)
     inner = tft.quantiles(num_samples, num_buckets=buckets, epsilon=0.01)  # [1, buckets - 1]
-    bounds = tf.concat(
-        [tf.cast(tf.reshape(inner, [-1]), tf.int64), [tft.max(num_samples)]], axis=0
-    )
+    bounds = tf.concat([tf.cast(tf.reshape(inner, [-1]), tf.int64), [tft.max(num_samples)]], axis=0)
     bucket = tf.searchsorted(bounds, num_samples, side="left")
     return tf.gather(bounds, tf.minimum(bucket, tf.size(bounds) - 1))

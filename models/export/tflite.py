@@ -14,7 +14,6 @@ from models.recognisers.litert_signatures import signature_name
 from models.wav2vec2 import Wav2Vec2ForCTC
 
 
-
 def export_tflite(
     model: Wav2Vec2ForCTC,
     processor: Processor,
@@ -39,8 +38,7 @@ def _save_static(
     module = tf.Module()
     module.model = model
     signatures = {
-        signature_name(samples): _static_function(model, processor, samples)
-        for samples in lengths
+        signature_name(samples): _static_function(model, processor, samples) for samples in lengths
     }
     tf.saved_model.save(module, folder, signatures=signatures)
 

@@ -32,6 +32,4 @@ class KerasRecogniser:
         self, waveforms: np.ndarray, lengths: np.ndarray, masked: bool = True
     ) -> list[Recognition]:
         run = self._module.serve if masked else self._module.unmasked
-        return recognitions(
-            run(tf.constant(waveforms, tf.float32), tf.constant(lengths, tf.int32))
-        )
+        return recognitions(run(tf.constant(waveforms, tf.float32), tf.constant(lengths, tf.int32)))

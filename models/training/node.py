@@ -11,7 +11,6 @@ import tensorflow as tf
 from pydantic import TypeAdapter
 
 from models import data, filesystem
-from models.processor import Processor
 from models.training.config import TrainingConfig
 from models.training.loop import History, fine_tune
 from models.transform_graph import TransformGraph
@@ -27,8 +26,13 @@ def train_node(fn_args: Any) -> None:
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     graph = TransformGraph(fn_args.transform_output)
-    processor = graph.processor(Processor.from_pretrained(fn_args.base_model))
-    model = load_for_training(fn_args.base_model, len(processor.vocabulary.tokens), config)
+    processor = graph.processor(fn_args.base_model)
+    model = load_for_training(
+        fn_args.base_model,
+        config,
+        new_head=graph.learned_alphabet,
+        vocab_size=len(processor.vocabulary.tokens),
+    )
     history = fine_tune(
         model,
         processor.vocabulary,
@@ -41,7 +45,9 @@ def train_node(fn_args: Any) -> None:
     _save_history(history, filesystem.join(fn_args.serving_model_dir, HISTORY_FILE))
 
 
-def load_for_training(folder: str, vocab_size: int, config: TrainingConfig) -> Wav2Vec2ForCTC:
+def load_for_training(
+    folder: str, config: TrainingConfig, *, new_head: bool, vocab_size: int
+) -> Wav2Vec2ForCTC:
     """The checkpoint with the recipe's regularisation, and a new head for a new alphabet."""
     overrides = {
         "mask_time_prob": config.mask_time_prob,
@@ -55,7 +61,7 @@ def load_for_training(folder: str, vocab_size: int, config: TrainingConfig) -> W
         "vocab_size": vocab_size,
     }
     given = {name: value for name, value in overrides.items() if value is not None}
-    return Wav2Vec2ForCTC.from_pretrained(folder, **given)
+    return Wav2Vec2ForCTC.from_pretrained(folder, new_head=new_head, seed=config.seed, **given)
 
 
 def _train_batches(

@@ -15,18 +15,21 @@ from models.wav2vec2.config import Wav2Vec2Config
 if TYPE_CHECKING:
     from models.wav2vec2.ctc import ctc_loss
     from models.wav2vec2.model import Wav2Vec2ForCTC, Wav2Vec2Model
+    from models.wav2vec2.pretraining import Wav2Vec2ForPreTraining
 
 # TensorFlow takes seconds to import, so what needs it is imported when it is first asked for:
 # a reader of config.json alone never pays.
 _HOME = {
     "Wav2Vec2Model": "models.wav2vec2.model",
     "Wav2Vec2ForCTC": "models.wav2vec2.model",
+    "Wav2Vec2ForPreTraining": "models.wav2vec2.pretraining",
     "ctc_loss": "models.wav2vec2.ctc",
 }
 
 __all__ = [
     "Wav2Vec2Config",
     "Wav2Vec2ForCTC",
+    "Wav2Vec2ForPreTraining",
     "Wav2Vec2Model",
     "ctc_loss",
 ]

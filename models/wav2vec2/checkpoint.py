@@ -4,54 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from models.errors import BadInputError
-from models.wav2vec2.config import Wav2Vec2Config
-from models.wav2vec2.safetensors_file import SafetensorsFile, write_safetensors
+from models.wav2vec2.checkpoint_files import open_checkpoint
+from models.wav2vec2.conversion import CTC_HEAD, MASK_EMBEDDING, PRETRAINING_HEADS, assign
+from models.wav2vec2.safetensors_file import write_safetensors
 from models.wav2vec2.tensor_names import named_tensors
 
 logger = logging.getLogger(__name__)
-
-
-class TensorSource(Protocol):
-    """Tensors by key, wherever they are kept."""
-
-    def keys(self) -> list[str]: ...
-
-    def shape(self, key: str) -> tuple[int, ...]: ...
-
-    def read(self, key: str) -> np.ndarray: ...
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """What a checkpoint holds, before a model is built of it."""
-
-    path: str
-    config: Wav2Vec2Config
-    tensors: TensorSource
-
-
-def open_checkpoint(path: str | Path) -> Checkpoint:
-    """Find the config and the tensors of a checkpoint; tensors are read later, one by one."""
-    folder = str(path)
-    config_file = f"{folder}/config.json"
-    if not tf.io.gfile.exists(config_file):
-        raise BadInputError(f"There is no {config_file}: name the folder of a checkpoint.")
-    with tf.io.gfile.GFile(config_file) as file:
-        config = Wav2Vec2Config.from_text(file.read(), config_file)
-    weights = f"{folder}/model.safetensors"
-    if not tf.io.gfile.exists(weights):
-        raise BadInputError(
-            f"There is no model.safetensors in {folder}: fetch the checkpoint again."
-        )
-    return Checkpoint(folder, config, SafetensorsFile(weights))
 
 
 def load_model(
@@ -63,23 +26,28 @@ def load_model(
     dtype: str | None,
     changes: Mapping[str, Any],
 ) -> Any:
-    """Build a model and give every variable its tensor; what is missing is refused by name."""
+    """Build a model and give every variable its tensor; what does not fit is refused by name.
+
+    Heads of other tasks are left out where there is no doubt that this is meant: for the bare
+    trunk, and for a CTC model whose head is to start afresh.
+    """
     checkpoint = open_checkpoint(path)
-    config = checkpoint.config.replace(**changes)
-    model = model_class(config, seed=seed, dtype=dtype)
-    named = named_tensors(model)
-    if new_head:
-        named = [tensor for tensor in named if not tensor.key.startswith("lm_head.")]
-    missing = sorted({tensor.key for tensor in named} - set(checkpoint.tensors.keys()))
-    if missing:
-        raise BadInputError(f"{path} lacks {', '.join(missing)}.")
-    for tensor in named:
-        value = checkpoint.tensors.read(tensor.key)
-        if value.shape != tensor.shape:
-            raise BadInputError(
-                f"{tensor.key} in {path} has shape {value.shape}, not {tensor.shape}."
-            )
-        tensor.variable.assign(tensor.to_variable(value))
+    model = model_class(checkpoint.config.replace(**changes), seed=seed, dtype=dtype)
+    # The mask's vector serves training only: whether it is there follows the masking settings.
+    may_lack: tuple[str, ...] = (MASK_EMBEDDING,)
+    may_leave_out = may_lack
+    if new_head or not hasattr(model, "wav2vec2"):
+        may_leave_out += PRETRAINING_HEADS if new_head else CTC_HEAD + PRETRAINING_HEADS
+    report = assign(
+        model,
+        checkpoint,
+        may_leave_out=may_leave_out,
+        may_lack=may_lack,
+        afresh=CTC_HEAD if new_head else (),
+    )
+    for what, names in (("left out", report.left_out), ("initialised", report.initialised)):
+        if names:
+            logger.info("%s: %s %s", path, what, ", ".join(names))
     return model
 
 

@@ -48,7 +48,7 @@ class FeatureProjection(keras.layers.Layer):
         return self.dropout(self.projection(features), training=training), features
 
 
-class _Pretrained(keras.Model):
+class Pretrained(keras.Model):
     """What all models share: a config, a seed, and checkpoints in the Hugging Face layout."""
 
     def __init__(
@@ -111,7 +111,7 @@ class _Pretrained(keras.Model):
         save_model(self, path)
 
 
-class Wav2Vec2Model(_Pretrained):
+class Wav2Vec2Model(Pretrained):
     """[batch, samples] of float32 -> hidden states [batch, frames, hidden]."""
 
     def __init__(
@@ -183,7 +183,7 @@ def hide_padding(waveforms: Any, lengths: Any) -> Any:
     return ops.where(positions < lengths[:, None], waveforms, ops.zeros_like(waveforms))
 
 
-class Wav2Vec2ForCTC(_Pretrained):
+class Wav2Vec2ForCTC(Pretrained):
     """[batch, samples] of float32 -> logits over the vocabulary, [batch, frames, vocab] of float32.
 
     >>> model = Wav2Vec2ForCTC(Wav2Vec2Config(num_hidden_layers=1), seed=0)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,67 +29,63 @@ _DTYPES = {
 }
 
 
-class SafetensorsFile:
-    """The tensors of one file by name; each is read from disk when it is asked for.
+@dataclass(frozen=True)
+class SafeTensor:
+    """A tensor that lies in a file: its shape is known, its values are read when asked for.
 
     Reading rather than mapping keeps the peak of memory at the model and one tensor: pages of a
     mapped file count as memory of the process.
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._header, self._start = _read_header(path)
+    path: str
+    start: int
+    dtype: str
+    shape: tuple[int, ...]
 
-    def keys(self) -> list[str]:
-        return list(self._header)
-
-    def shape(self, key: str) -> tuple[int, ...]:
-        return tuple(self._header[key]["shape"])
-
-    def read(self, key: str) -> np.ndarray:
-        entry = self._header[key]
-        begin, end = entry["data_offsets"]
-        dtype = np.dtype(_DTYPES[entry["dtype"]])
+    def read(self) -> np.ndarray:
         with tf.io.gfile.GFile(self.path, "rb") as file:
-            file.seek(self._start + begin)
-            flat = np.frombuffer(file.read(end - begin), dtype=dtype)
-        if entry["dtype"] == "BF16":
-            flat = widen_bfloat16(flat)
-        return flat.reshape(entry["shape"])
+            file.seek(self.start)
+            content = file.read(_size(self.dtype, self.shape))
+        flat = np.frombuffer(content, dtype=_DTYPES[self.dtype])
+        return (widen_bfloat16(flat) if self.dtype == "BF16" else flat).reshape(self.shape)
 
 
-def widen_bfloat16(halves: np.ndarray) -> np.ndarray:
-    """bfloat16, given as its 16 bits, to float32: the same bits with zeros behind them."""
-    return (halves.astype("<u4") << 16).view("<f4")
-
-
-def _read_header(path: str) -> tuple[dict[str, Any], int]:
-    size = tf.io.gfile.stat(path).length
+def read_safetensors(path: str) -> dict[str, SafeTensor]:
+    """The tensors of one file by name; each is read from disk when it is asked for."""
+    file_size = tf.io.gfile.stat(path).length
     with tf.io.gfile.GFile(path, "rb") as file:
         prefix = file.read(8)
-        length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else size
-        if length > size - 8:
+        length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else file_size
+        if length > file_size - 8:
             raise BadInputError(f"{path} is cut short or not a safetensors file: fetch it again.")
         try:
             header = json.loads(file.read(length))
         except ValueError as error:
             raise BadInputError(f"The header of {path} is not JSON: fetch it again.") from error
     header.pop("__metadata__", None)
-    for key, entry in header.items():
-        _check_entry(path, key, entry, size - 8 - length)
-    return header, 8 + length
+    first = 8 + length
+    return {key: _located(path, first, file_size, key, entry) for key, entry in header.items()}
 
 
-def _check_entry(path: str, key: str, entry: dict[str, Any], room: int) -> None:
-    if entry["dtype"] not in _DTYPES:
+def _located(path: str, first: int, file_size: int, key: str, entry: dict[str, Any]) -> SafeTensor:
+    dtype, shape = entry["dtype"], tuple(entry["shape"])
+    if dtype not in _DTYPES:
         raise BadInputError(
-            f"Tensor {key} in {path} has the type {entry['dtype']}, which cannot be read here."
+            f"Tensor {key} in {path} has the type {dtype}, which cannot be read here."
         )
     begin, end = entry["data_offsets"]
-    expected = int(np.prod(entry["shape"], dtype=np.int64))
-    expected *= np.dtype(_DTYPES[entry["dtype"]]).itemsize
-    if not 0 <= begin <= end <= room or end - begin != expected:
+    if not 0 <= begin <= end <= file_size - first or end - begin != _size(dtype, shape):
         raise BadInputError(f"Tensor {key} reaches beyond the end of {path}: fetch it again.")
+    return SafeTensor(path, first + begin, dtype, shape)
+
+
+def _size(dtype: str, shape: tuple[int, ...]) -> int:
+    return math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
+
+
+def widen_bfloat16(halves: np.ndarray) -> np.ndarray:
+    """bfloat16, given as its 16 bits, to float32: the same bits with zeros behind them."""
+    return (halves.astype("<u4") << 16).view("<f4")
 
 
 def write_safetensors(path: str, tensors: Iterable[tuple[str, tuple[int, ...], Any]]) -> None:
@@ -96,7 +94,7 @@ def write_safetensors(path: str, tensors: Iterable[tuple[str, tuple[int, ...], A
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     offset = 0
     for key, shape, _ in listed:
-        end = offset + 4 * int(np.prod(shape, dtype=np.int64))
+        end = offset + 4 * math.prod(shape)
         header[key] = {"dtype": "F32", "shape": list(shape), "data_offsets": [offset, end]}
         offset = end
     text = json.dumps(header, separators=(",", ":")).encode()

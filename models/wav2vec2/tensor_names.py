@@ -27,8 +27,9 @@ class NamedTensor:
         shape = tuple(int(size) for size in self.variable.shape)
         return shape[::-1] if self.axes_reversed else shape
 
-    def to_variable(self, tensor: np.ndarray) -> np.ndarray:
-        return np.transpose(tensor) if self.axes_reversed else tensor
+    def assign(self, tensor: np.ndarray) -> None:
+        """Give the variable the values of a tensor that lies as in a checkpoint."""
+        self.variable.assign(np.transpose(tensor) if self.axes_reversed else tensor)
 
     def to_checkpoint(self) -> np.ndarray:
         value = np.asarray(self.variable.numpy(), dtype=np.float32)

@@ -77,7 +77,7 @@ def reference_of():
         assert {tensor.key for tensor in named} == set(state)
         for tensor in named:
             assert tensor.shape == tuple(state[tensor.key].shape)
-            tensor.variable.assign(tensor.to_variable(state[tensor.key].numpy()))
+            tensor.assign(state[tensor.key].numpy())
         return reference
 
     return make

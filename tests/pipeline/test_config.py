@@ -1,0 +1,93 @@
+"""The config: what it accepts, and how it says no."""
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.errors import BadInputError
+from pipeline.config import load_config, parse_config, ready_configs
+
+MINIMAL = {"name": "mine", "data": {"corpus": "/corpus"}, "model": {"checkpoint": "/checkpoint"}}
+
+
+@pytest.mark.parametrize("name", ready_configs())
+def test_every_ready_config_is_valid(name):
+    assert load_config(name, root="/tmp/w2v").name
+
+
+def test_a_minimal_config_takes_its_defaults_from_the_paper():
+    config = parse_config(MINIMAL, "mine.yaml")
+    assert [stage.trains for stage in config.training.stages] == ["head", "all_but_feature_encoder"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"trainin": {}}, "unknown key trainin (did you mean training?)"),
+        (
+            {"training": {"batchsize": 8}},
+            "unknown key training.batchsize (did you mean training.batch_size?)",
+        ),
+        (
+            {"training": {"stages": [{"train": "all", "steps": 1, "learning_rate": 1}]}},
+            "unknown key training.stages.train (did you mean training.stages.trains?)",
+        ),
+        ({"training": {"batch_size": "many"}}, 'training.batch_size is "many"'),
+        ({"training": {"batch_size": 0}}, "training.batch_size must be at least 1, not 0"),
+        ({"training": {"precision": "float8"}}, 'training.precision is "float8"'),
+        ({"data": {}}, "data.corpus is missing"),
+        ({"name": "My Pipeline"}, "'My Pipeline' must be lower-case letters"),
+        ({"export": {"tflite_seconds": []}}, "export.tflite_seconds: name at least one length"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named_with_its_cure(change, sentence):
+    with pytest.raises(BadInputError) as refused:
+        parse_config(MINIMAL | change, "mine.yaml")
+    assert str(refused.value).startswith("mine.yaml: ")
+    assert sentence in str(refused.value)
+
+
+def test_overrides_reach_nested_keys_and_root_is_filled_in():
+    config = load_config("demo", root="/data/runs", overrides=["training.batch_size=4"])
+    assert config.training.batch_size == 4
+    assert config.data.corpus == "/data/runs/corpus"
+    assert config.release.folder == "/data/runs/releases"
+
+
+def test_an_override_of_a_wrong_form_is_refused():
+    with pytest.raises(BadInputError, match=r"not of the form section\.key=value"):
+        load_config("demo", overrides=["training.batch_size"])
+
+
+def test_an_unknown_config_lists_the_ready_ones():
+    with pytest.raises(BadInputError, match="demo"):
+        load_config("no-such-config")
+
+
+def test_broken_yaml_names_the_line(tmp_path):
+    (tmp_path / "broken.yaml").write_text("name: mine\ndata: [\n")
+    with pytest.raises(BadInputError, match="not valid YAML at line 3"):
+        load_config(str(tmp_path / "broken.yaml"))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=8,
+    ),
+    st.sampled_from(["name", "data", "model", "training", "gate", "evaluation", "export"]),
+)
+def test_nonsense_in_any_section_is_bad_input_and_never_another_error(nonsense, section):
+    try:
+        parse_config(MINIMAL | {section: nonsense}, "mine.yaml")
+    except BadInputError as refused:
+        assert str(refused).startswith("mine.yaml: ")
+
+
+def test_equal_configs_have_equal_digests_and_a_change_changes_it():
+    one = parse_config(MINIMAL, "a.yaml")
+    same = parse_config(yaml.safe_load(yaml.safe_dump(MINIMAL)), "b.yaml")
+    other = parse_config(MINIMAL | {"training": {"batch_size": 1}}, "c.yaml")
+    assert one.sha256 == same.sha256 != other.sha256
