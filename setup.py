@@ -11,7 +11,7 @@ setup(
     packages=find_packages(include=[pattern for room in ROOMS for pattern in (room, f"{room}.*")]),
     package_data={
         "pipeline": ["configs/*.yaml"],
-        "components": ["**/*.j2", "**/*.css"],
+        "components": ["**/*.jinja"],
         "schemas": ["*.pbtxt", "*.json"],
         "models": ["pretrained/*/*"],
     },

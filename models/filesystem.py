@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
+from typing import Any
+
+from models.errors import BadInputError
 
 REMOTE_MARK = "://"
 HASH_CHUNK_BYTES = 1 << 20
@@ -38,6 +42,17 @@ def read_bytes(path: str | Path) -> bytes:
         with _tensorflow_io().GFile(str(path), "rb") as file:
             return file.read()
     return Path(path).read_bytes()
+
+
+def read_json_object(path: str | Path) -> dict[str, Any]:
+    """A small JSON file, such as lies beside a model's weights."""
+    try:
+        content = json.loads(read_text(path))
+    except ValueError as error:  # also bytes that are no text
+        raise BadInputError(f"{path} is not JSON ({error}); fetch the file again.") from error
+    if not isinstance(content, dict):
+        raise BadInputError(f"{path} must hold a JSON object; fetch the file again.")
+    return content
 
 
 def write_text(path: str | Path, text: str) -> None:

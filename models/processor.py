@@ -33,7 +33,7 @@ class Processor:
         A checkpoint that was only pretrained has no vocabulary: its alphabet is learned.
         """
         path = filesystem.join(folder, PREPROCESSOR_FILE)
-        settings = json.loads(filesystem.read_text(path)) if filesystem.exists(path) else {}
+        settings = filesystem.read_json_object(path) if filesystem.exists(path) else {}
         sample_rate = settings.get("sampling_rate", 16_000)
         if sample_rate != 16_000:
             raise BadInputError(

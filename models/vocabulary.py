@@ -46,7 +46,7 @@ class Vocabulary:
                 f"{folder} holds no {VOCABULARY_FILE}; a recogniser needs its vocabulary beside "
                 "its weights."
             )
-        ids = json.loads(filesystem.read_text(path))
+        ids = filesystem.read_json_object(path)
         options = _tokenizer_options(folder)
         tokens = [""] * (max(ids.values()) + 1)
         for token, index in ids.items():
@@ -116,7 +116,7 @@ class Vocabulary:
 
 def _tokenizer_options(folder: str | Path) -> dict:
     path = filesystem.join(folder, TOKENIZER_FILE)
-    return json.loads(filesystem.read_text(path)) if filesystem.exists(path) else {}
+    return filesystem.read_json_object(path) if filesystem.exists(path) else {}
 
 
 def _token_text(token: str | dict) -> str:

@@ -17,13 +17,14 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from components.release_gate.config import GateConfig
 from components.release_pusher.config import ReleaseConfig
+from components.speech_example_gen.config import DataConfig
 from components.transform.config import TextConfig
 from components.wer_evaluator.config import EvaluationConfig
 from models.errors import BadInputError
@@ -33,19 +34,6 @@ from models.training.config import TrainingConfig
 READY_CONFIGS = Path(__file__).parent / "configs"
 SHIPPED_CHECKPOINTS = Path(__file__).parent.parent / "models" / "pretrained"
 PIPELINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """The corpus, and which of its parts train, tune and judge."""
-
-    corpus: str
-    layout: Literal["librispeech"] = "librispeech"
-    train: str = "train-*"
-    dev: str = "dev-*"
-    test: str = "test-*"
-    # More quarantined utterances than this share stop the run.
-    max_quarantined_fraction: float = 0.01
 
 
 @dataclass(frozen=True)

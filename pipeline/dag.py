@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tfx.components import ExampleValidator, ImportSchemaGen, StatisticsGen, Trainer, Transform
+from tfx.components import ExampleValidator, StatisticsGen, Trainer, Transform
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
     LatestBlessedModelStrategy,
@@ -29,7 +30,7 @@ def create_pipeline(
     config: RunConfig, provenance: Provenance, root: str, beam_args: list[str], **runner_options
 ) -> Pipeline:
     """The pipeline of a config. `runner_options` are the runner's own (metadata, …)."""
-    examples = SpeechExampleGen(**vars(config.data))
+    examples = SpeechExampleGen(config.data)
     speech = examples.outputs["examples"]
 
     statistics = StatisticsGen(speech, stats_options=statistics_options())
@@ -77,10 +78,10 @@ def create_pipeline(
     gate = ReleaseGate(
         evaluation=evaluator.outputs["evaluation"],
         model=exported,
-        examples=speech,
         baseline_model=last_blessed.outputs["model"],
         baseline_blessing=last_blessed.outputs["model_blessing"],
         gate=config.gate,
+        name=config.name,
     )
 
     pusher = ReleasePusher(

@@ -25,7 +25,7 @@ def run_supervised(config: RunConfig, root: Path, runner: str, log_path: Path) -
             from pipeline.runners import METADATA_FILE, run_pipeline
 
             run_pipeline(config, root, runner)
-            return read_outcome(root / METADATA_FILE)
+            return read_outcome(root / METADATA_FILE, config.name)
     except Exception as error:
         raise as_user_error(error, log_path) from error
 

@@ -30,7 +30,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class ReleaseManifest:
-    """`manifest.json` of one version; `content_sha256` covers every other file of it."""
+    """`manifest.json` of one version; `content_sha256` covers the model's files."""
 
     name: str
     version: int

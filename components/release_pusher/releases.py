@@ -51,17 +51,21 @@ def publish(
     folder: str | Path,
     name: str,
     sources: dict[str, str],
+    evidence: dict[str, str],
     wer: dict[str, float],
     provenance: Provenance,
 ) -> Publication:
-    """Publish `sources` (folders by their place in the release; "" is its top) as a new version."""
+    """Publish `sources` (folders by their place in the release; "" is its top) as a new version.
+
+    `evidence` goes beside them, but the same sources with other evidence are no new version.
+    """
     root = Path(folder)
     try:
         root.mkdir(parents=True, exist_ok=True)
         _sweep_stale(root)
         incoming = root / f"{INCOMING_PREFIX}{uuid.uuid4().hex}"
         try:
-            return _publish_from(incoming, root, name, sources, wer, provenance)
+            return _publish_from(incoming, root, name, sources, evidence, wer, provenance)
         finally:
             shutil.rmtree(incoming, ignore_errors=True)
     except OSError as error:
@@ -107,16 +111,17 @@ def _publish_from(
     root: Path,
     name: str,
     sources: dict[str, str],
+    evidence: dict[str, str],
     wer: dict[str, float],
     provenance: Provenance,
 ) -> Publication:
-    for place, source in sources.items():
-        shutil.copytree(source, incoming / place, dirs_exist_ok=True)
-    files = tuple(_describe(incoming, path) for path in filesystem.list_files(incoming))
+    _copy(sources, incoming)
     content = filesystem.sha256_of_folder(incoming)
     releases = list_releases(root)
     if releases and releases[-1].content_sha256 == content:
         return Publication(releases[-1], str(root / str(releases[-1].version)), already=True)
+    _copy(evidence, incoming)
+    files = tuple(_describe(incoming, path) for path in filesystem.list_files(incoming))
     version = releases[-1].version + 1 if releases else 1
     while True:
         manifest = ReleaseManifest(
@@ -140,6 +145,11 @@ def _publish_from(
             version += 1
             continue
         return Publication(manifest, str(root / str(version)))
+
+
+def _copy(sources: dict[str, str], incoming: Path) -> None:
+    for place, source in sources.items():
+        shutil.copytree(source, incoming / place, dirs_exist_ok=True)
 
 
 def _describe(folder: Path, path: str) -> PublishedFile:

@@ -10,6 +10,7 @@ import tensorflow_transform as tft
 from components.transform.config import TextConfig
 from models import data
 from models.audio import PCM16_SCALE, normalise_batch
+from models.normalisation import normalise_batch_of_text
 from models.processor import Processor
 from models.transform_graph import FITTED_ALPHABET
 from models.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -20,6 +21,7 @@ from schemas.properties import from_json
 TEXT_KEY = "text"
 CHECKPOINT_KEY = "checkpoint"
 NO_VOCABULARY_YET = Vocabulary(SPECIAL_TOKENS)
+LEFT_OUT = -1  # a character that an alphabet without an unknown token cannot write
 
 Features = dict[str, Any]
 
@@ -31,7 +33,7 @@ def preprocessing_fn(inputs: Features, custom_config: dict[str, str]) -> Feature
         custom_config[CHECKPOINT_KEY],
         vocabulary=NO_VOCABULARY_YET if text.vocabulary == "fit" else None,
     )
-    transcripts = normalise_transcripts(inputs[speech_example.TRANSCRIPT], text.normalisation)
+    transcripts = normalise_batch_of_text(inputs[speech_example.TRANSCRIPT], text.normalisation)
     waveforms = decode_pcm16(inputs[speech_example.AUDIO])
     return {
         data.WAVEFORM: _normalise_ragged(waveforms) if processor.normalises else waveforms,
@@ -40,16 +42,6 @@ def preprocessing_fn(inputs: Features, custom_config: dict[str, str]) -> Feature
             inputs[speech_example.NUM_SAMPLES], buckets=text.duration_buckets
         ),
     }
-
-
-def normalise_transcripts(transcripts: tf.Tensor, name: str) -> tf.Tensor:
-    """The named normalisation in TF ops; single spaces between words. [batch]"""
-    if name == "librispeech":
-        upper = tf.strings.upper(tf.strings.regex_replace(transcripts, "-", " "), "utf-8")
-        transcripts = tf.strings.regex_replace(upper, "[^A-Z' ]", "")
-    elif name == "lower":
-        transcripts = tf.strings.lower(transcripts, "utf-8")
-    return tf.strings.strip(tf.strings.regex_replace(transcripts, r"\s+", " "))
 
 
 def decode_pcm16(audio: tf.Tensor) -> tf.RaggedTensor:
@@ -76,25 +68,21 @@ def _labels(transcripts: tf.Tensor, source: str, vocabulary: Vocabulary) -> tf.R
             characters, vocab_filename=FITTED_ALPHABET
         )
     codepoints = tf.strings.unicode_decode(delimited, "UTF-8")
-    return codepoints.with_flat_values(
-        tf.gather(_id_by_codepoint(vocabulary), _known(codepoints.flat_values, vocabulary))
-    )
+    table = _id_by_codepoint(vocabulary)
+    rows = tf.minimum(codepoints.flat_values, tf.size(table) - 1)
+    labels = codepoints.with_flat_values(tf.gather(table, rows))
+    return tf.ragged.boolean_mask(labels, labels != LEFT_OUT)
 
 
 def _id_by_codepoint(vocabulary: Vocabulary) -> tf.Tensor:
-    """A dense table from codepoint to token id; its last row is the unknown token."""
+    """A dense table from codepoint to token id; its last row is for every codepoint beyond it."""
     ids = {
         ord("|") if token == vocabulary.delimiter else ord(token): index
         for index, token in enumerate(vocabulary.tokens)
         if len(token) == 1
     }
-    unknown = vocabulary.blank if vocabulary.unknown is None else vocabulary.unknown
+    unknown = LEFT_OUT if vocabulary.unknown is None else vocabulary.unknown
     return tf.constant([ids.get(point, unknown) for point in range(max(ids) + 2)], tf.int64)
-
-
-def _known(codepoints: tf.Tensor, vocabulary: Vocabulary) -> tf.Tensor:
-    highest = max(ord(token) for token in vocabulary.tokens if len(token) == 1)
-    return tf.minimum(codepoints, highest + 1)
 
 
 def _bucket_length(num_samples: tf.Tensor, buckets: int) -> tf.Tensor:

@@ -9,7 +9,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from models.wav2vec2.checkpoint_files import open_checkpoint
+from models import filesystem
+from models.processor import copy_processor_files
+from models.vocabulary import VOCABULARY_FILE, Vocabulary
+from models.wav2vec2.checkpoint_files import Checkpoint, open_checkpoint
 from models.wav2vec2.conversion import CTC_HEAD, MASK_EMBEDDING, PRETRAINING_HEADS, assign
 from models.wav2vec2.safetensors_file import write_safetensors
 from models.wav2vec2.tensor_names import named_tensors
@@ -60,3 +63,14 @@ def save_model(model: Any, path: str | Path) -> None:
     write_safetensors(f"{folder}/model.safetensors", tensors)
     with tf.io.gfile.GFile(f"{folder}/config.json", "w") as file:
         file.write(model.config.to_json(type(model).__name__))
+
+
+def save_processor(checkpoint: Checkpoint, path: str | Path) -> Vocabulary | None:
+    """Write what stands around the network beside the model; its vocabulary, if it has one."""
+    folder = str(path)
+    if checkpoint.processor is not None:
+        checkpoint.processor.save_pretrained(folder)
+        return checkpoint.processor.vocabulary
+    copy_processor_files(checkpoint.path, folder)
+    has_vocabulary = filesystem.exists(filesystem.join(folder, VOCABULARY_FILE))
+    return Vocabulary.from_folder(folder) if has_vocabulary else None

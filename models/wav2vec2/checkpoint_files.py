@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
+from models import filesystem
 from models.errors import BadInputError
+from models.processor import Processor
 from models.wav2vec2 import fairseq
 from models.wav2vec2.config import Wav2Vec2Config
 from models.wav2vec2.safetensors_file import read_safetensors
@@ -42,9 +45,12 @@ class Checkpoint:
     path: str
     config: Wav2Vec2Config
     tensors: Mapping[str, Found]
+    # What stands around the network, where no files beside the weights say it.
+    processor: Processor | None = None
 
-    def holds(self, prefix: str) -> bool:
-        return any(name.startswith(prefix) for name in self.tensors)
+    def holds(self, prefixes: tuple[str, ...]) -> bool:
+        """Whether there is a tensor whose name has one of the prefixes."""
+        return any(name.startswith(prefixes) for name in self.tensors)
 
 
 def open_checkpoint(path: str | Path) -> Checkpoint:
@@ -124,10 +130,21 @@ def _open_fairseq(path: str) -> Checkpoint:
             raise BadInputError(
                 f"{path} holds {key}, which no Wav2Vec2 has: it is a model of another kind."
             )
-        found[name] = Found(key, tensor)
-    shapes = {name: each.tensor.shape for name, each in found.items()}
-    config = fairseq.config_of(content, shapes)
-    return Checkpoint(path, config, {_current_name(name): each for name, each in found.items()})
+        found[_current_name(name)] = Found(key, tensor)
+    head = found.get("lm_head.weight")
+    vocab_size = None if head is None else head.tensor.shape[0]
+    dictionary = _text_beside(path, "dict.ltr.txt")
+    return Checkpoint(
+        path,
+        fairseq.config_of(content, vocab_size),
+        found,
+        fairseq.processor_of(content, dictionary, vocab_size),
+    )
+
+
+def _text_beside(path: str, name: str) -> str | None:
+    file = filesystem.join(os.path.dirname(path), name)
+    return filesystem.read_text(file) if filesystem.exists(file) else None
 
 
 def _by_our_names(tensors: Mapping[str, Tensor]) -> dict[str, Found]:

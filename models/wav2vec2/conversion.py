@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class ConversionReport:
     mapped: tuple[MappedTensor, ...]
     left_out: tuple[str, ...] = ()
     initialised: tuple[str, ...] = ()
+    vocabulary: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -54,29 +55,39 @@ class ConversionReport:
             f" {len(self.left_out)} left out, {len(self.initialised)} initialised;"
             f" {self.parameters:,} parameters."
         )
+        rows.append(self._about_vocabulary())
         return "\n".join(rows)
+
+    def _about_vocabulary(self) -> str:
+        if self.vocabulary:
+            return f"A vocabulary of {len(self.vocabulary)} tokens lies beside the weights."
+        return "No vocabulary came with it (vocab.json, or dict.ltr.txt beside a fairseq .pt)."
 
 
 def convert(path: str | Path, to: str | Path) -> ConversionReport:
     """Write the checkpoint at `path` in the Hugging Face layout; nothing may be left over.
 
     The model is the one whose tensors the checkpoint holds: with a CTC head, with the heads of
-    pretraining, or the bare trunk.
+    pretraining, or the bare trunk. The vector that masks frames in training is the exception:
+    published recognisers lack it, or hold it though their settings mask nothing.
     """
-    from models.wav2vec2.checkpoint import save_model
+    from models.wav2vec2.checkpoint import save_model, save_processor
+
+    checkpoint = open_checkpoint(path)
+    model = _model_class(checkpoint)(checkpoint.config, seed=0)
+    report = assign(model, checkpoint, may_leave_out=(MASK_EMBEDDING,), may_lack=(MASK_EMBEDDING,))
+    save_model(model, to)
+    vocabulary = save_processor(checkpoint, to)
+    return replace(report, vocabulary=vocabulary.tokens if vocabulary else ())
+
+
+def _model_class(checkpoint: Checkpoint) -> Any:
     from models.wav2vec2.model import Wav2Vec2ForCTC, Wav2Vec2Model
     from models.wav2vec2.pretraining import Wav2Vec2ForPreTraining
 
-    checkpoint = open_checkpoint(path)
-    model_class: Any = Wav2Vec2Model
-    if checkpoint.holds("lm_head."):
-        model_class = Wav2Vec2ForCTC
-    elif checkpoint.holds("quantizer."):
-        model_class = Wav2Vec2ForPreTraining
-    model = model_class(checkpoint.config)
-    report = assign(model, checkpoint)
-    save_model(model, to)
-    return report
+    if checkpoint.holds(CTC_HEAD):
+        return Wav2Vec2ForCTC
+    return Wav2Vec2ForPreTraining if checkpoint.holds(PRETRAINING_HEADS) else Wav2Vec2Model
 
 
 def assign(

@@ -1,4 +1,4 @@
-"""Reading checkpoints as fairseq trained them: their names of tensors, their settings."""
+"""Reading checkpoints as fairseq trained them: names of tensors, settings, the dictionary."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.errors import BadInputError
+from models.processor import Processor
+from models.vocabulary import SPECIAL_TOKENS, Vocabulary
 from models.wav2vec2.config import Wav2Vec2Config
 from models.wav2vec2.torch_file import Record
 
-# their name ← → ours, tried in order; `{}` of a fine-tuned model's prefix is cut off before.
+# Their name → ours, tried in order; the prefix of a fine-tuned model is cut off before.
 _RENAMES = [
     (r"mask_emb", "wav2vec2.masked_spec_embed"),
     (r"feature_extractor\.conv_layers\.(\d+)\.0\.(weight|bias)", r"wav2vec2.@\1.conv.\2"),
     (r"feature_extractor\.conv_layers\.(\d+)\.2(?:\.1)?\.(\w+)", r"wav2vec2.@\1.layer_norm.\2"),
     (r"layer_norm\.(\w+)", r"wav2vec2.feature_projection.layer_norm.\1"),
     (r"post_extract_proj\.(\w+)", r"wav2vec2.feature_projection.projection.\1"),
-    (r"encoder\.pos_conv\.0\.(.+)", r"wav2vec2.encoder.pos_conv_embed.conv.\1"),
+    (
+        r"encoder\.pos_conv\.0\.(bias|weight_[gv]|parametrizations\.weight\.original[01])",
+        r"wav2vec2.encoder.pos_conv_embed.conv.\1",
+    ),
     (r"encoder\.layer_norm\.(\w+)", r"wav2vec2.encoder.layer_norm.\1"),
     (r"encoder\.layers\.(\d+)\.self_attn\.(\w+)\.(\w+)", r"wav2vec2.#\1.attention.\2.\3"),
     (r"encoder\.layers\.(\d+)\.self_attn_layer_norm\.(\w+)", r"wav2vec2.#\1.layer_norm.\2"),
@@ -55,40 +60,85 @@ def our_name(key: str) -> str | None:
     return None
 
 
-def config_of(content: Mapping[str, Any], shape: Mapping[str, tuple[int, ...]]) -> Wav2Vec2Config:
-    """The model's config: sizes from its tensors, what these don't tell from its settings.
+def config_of(content: Mapping[str, Any], vocab_size: int | None) -> Wav2Vec2Config:
+    """The model's config by its settings; the vocabulary's size alone is not among them."""
+    own, pretrained = _settings_of(content)
+    # A fine-tuned model restates sizes as defaults that need not be its own.
+    sizes = _trunk_sizes(pretrained or own) | _quantizer_sizes(pretrained or own)
+    if vocab_size is not None:
+        sizes["vocab_size"] = vocab_size
+    return Wav2Vec2Config(**sizes, **_regularisation({**pretrained, **own}))
 
-    `shape` is that of each tensor, by our names.
-    """
-    settings = _settings_of(content)
+
+def _trunk_sizes(settings: Mapping[str, Any]) -> dict[str, Any]:
     convs = _conv_layers(str(_needed(settings, "conv_feature_layers")))
-    first_norm = "wav2vec2.feature_extractor.conv_layers.1.layer_norm.weight"
-    positional = shape.get("wav2vec2.encoder.pos_conv_embed.conv.weight_v", (0, 0, 0))
-    prefix = "wav2vec2.encoder.layers."
-    layers = {name.removeprefix(prefix).split(".")[0] for name in shape if name.startswith(prefix)}
-    found: dict[str, Any] = {
+    per_layer = settings.get("extractor_mode", "default") == "layer_norm"
+    return {
         "conv_dim": [dim for dim, _, _ in convs],
         "conv_kernel": [kernel for _, kernel, _ in convs],
         "conv_stride": [stride for _, _, stride in convs],
-        "conv_bias": "wav2vec2.feature_extractor.conv_layers.0.conv.bias" in shape,
-        "feat_extract_norm": "layer" if first_norm in shape else "group",
-        "hidden_size": positional[0],
-        "num_conv_pos_embeddings": positional[2],
-        "num_conv_pos_embedding_groups": positional[0] // max(positional[1], 1),
-        "num_hidden_layers": len(layers),
+        "conv_bias": bool(settings.get("conv_bias", False)),
+        "feat_extract_norm": "layer" if per_layer else "group",
+        "hidden_size": int(_needed(settings, "encoder_embed_dim")),
+        "num_conv_pos_embeddings": int(settings.get("conv_pos", 128)),
+        "num_conv_pos_embedding_groups": int(settings.get("conv_pos_groups", 16)),
+        "num_hidden_layers": int(_needed(settings, "encoder_layers")),
         "num_attention_heads": int(_needed(settings, "encoder_attention_heads")),
         "intermediate_size": int(_needed(settings, "encoder_ffn_embed_dim")),
         "do_stable_layer_norm": bool(settings.get("layer_norm_first", False)),
     }
-    if "lm_head.weight" in shape:
-        found["vocab_size"] = shape["lm_head.weight"][0]
-    if "quantizer.codevectors" in shape:
-        groups = int(_needed(settings, "latent_groups"))
-        found["num_codevector_groups"] = groups
-        found["num_codevectors_per_group"] = shape["quantizer.codevectors"][1] // groups
-        found["codevector_dim"] = shape["quantizer.codevectors"][2] * groups
-        found["proj_codevector_dim"] = shape["project_hid.weight"][0]
-    return Wav2Vec2Config(**found, **_regularisation(settings))
+
+
+def _quantizer_sizes(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A size of 0 means: as wide as what comes before it."""
+    projected = int(settings.get("final_dim") or _needed(settings, "encoder_embed_dim"))
+    return {
+        "num_codevector_groups": int(settings.get("latent_groups", 2)),
+        "num_codevectors_per_group": int(settings.get("latent_vars", 320)),
+        "codevector_dim": int(settings.get("latent_dim") or projected),
+        "proj_codevector_dim": projected,
+    }
+
+
+def processor_of(
+    content: Mapping[str, Any], dictionary: str | None, vocab_size: int | None
+) -> Processor | None:
+    """How audio goes in and text comes out; None where the letters are not known.
+
+    `dictionary` is the text of the `dict.ltr.txt` beside the checkpoint. Newer checkpoints hold
+    their dictionary themselves.
+    """
+    letters = _letters_inside(content)
+    if letters is None and dictionary is not None:
+        letters = letters_of(dictionary)
+    if letters is None or vocab_size is None:
+        return None
+    if len(SPECIAL_TOKENS) + len(letters) != vocab_size:
+        raise BadInputError(
+            f"The fairseq dictionary has {len(letters)} letters, but the model tells"
+            f" {vocab_size - len(SPECIAL_TOKENS)} apart: put the dict.ltr.txt that it was"
+            " fine-tuned with beside it."
+        )
+    top = _plain(content.get("cfg") or content.get("args"))
+    normalises = bool({**top, **_plain(top.get("task"))}.get("normalize", False))
+    # fairseq writes blanks as <s> and we as <pad>: the names differ, the ids are the same.
+    return Processor(Vocabulary((*SPECIAL_TOKENS, *letters)), normalises=normalises)
+
+
+def letters_of(dictionary: str) -> list[str]:
+    """The letters of a `dict.ltr.txt`, in order: lines of a letter and how often it was met."""
+    lines = [line.split(" ") for line in dictionary.splitlines() if line.strip()]
+    if any(len(line) < 2 for line in lines):
+        raise BadInputError("A line of dict.ltr.txt is not a letter and a count: fetch it again.")
+    return [line[0] for line in lines]
+
+
+def _letters_inside(content: Mapping[str, Any]) -> list[str] | None:
+    dictionary = _plain(content.get("task_state")).get("target_dictionary")
+    symbols = _plain(dictionary).get("symbols")
+    if not isinstance(symbols, list):
+        return None
+    return symbols[len(SPECIAL_TOKENS) :]
 
 
 _REGULARISATION = {
@@ -100,6 +150,7 @@ _REGULARISATION = {
     "final_dropout": "final_dropout",
     "encoder_layerdrop": "layerdrop",
     "layerdrop": "layerdrop",
+    "apply_mask": "apply_spec_augment",
     "mask_prob": "mask_time_prob",
     "mask_length": "mask_time_length",
     "mask_channel_prob": "mask_feature_prob",
@@ -117,15 +168,17 @@ def _regularisation(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _settings_of(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The model's settings; those of a fine-tuned model override those it was pretrained with."""
+def _settings_of(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The model's own settings, and those it was pretrained with if it is a fine-tuned one."""
     top = _plain(content.get("cfg") or content.get("args"))
-    model = _plain(top.get("model")) or top
-    pretrained = _plain(model.get("w2v_args"))
+    own = _plain(top.get("model")) or top
+    pretrained = _plain(own.pop("w2v_args", None))
     pretrained = _plain(pretrained.get("model")) or pretrained
-    # A fine-tuned model says nothing of its own about sizes, and what it says must be no default.
-    own = {key: value for key, value in model.items() if value is not None and key != "w2v_args"}
-    return {**pretrained, **own} if pretrained else own
+    return _without_nones(own), _without_nones(pretrained)
+
+
+def _without_nones(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if value is not None}
 
 
 def _plain(value: Any) -> dict[str, Any]:

@@ -89,7 +89,7 @@ class Wav2Vec2ForPreTraining(Pretrained):
         """`time_mask` [batch, frames] of bool; `negatives` [batch, frames, count] of frames."""
         config = self.config
         contextual, quantised, perplexity = self(
-            waveforms, lengths, training=training, time_mask=time_mask
+            waveforms, lengths=lengths, training=training, time_mask=time_mask
         )
         contrastive = contrastive_loss(
             contextual, quantised, time_mask, negatives, config.contrastive_logits_temperature

@@ -43,10 +43,15 @@ _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 class Record:
     """Stands for an object of a class that is not loaded: what it was given, nothing done."""
 
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
-        self.arguments = arguments
-        self.settings = settings
-        self.items: dict[Any, Any] = {}
+    arguments: tuple[Any, ...]
+    settings: dict[str, Any]
+    items: dict[Any, Any]
+
+    # Not `__init__`, which a pickle may pass over.
+    def __new__(cls, *arguments: Any, **settings: Any) -> Record:
+        record = super().__new__(cls)
+        record.arguments, record.settings, record.items = arguments, settings, {}
+        return record
 
     def __setstate__(self, state: Any) -> None:
         self.settings = state if isinstance(state, dict) else {"state": state}
@@ -111,7 +116,10 @@ class _Storage:
         return self.kind == "BFloat16Storage"
 
     def read(self) -> np.ndarray:
-        return np.frombuffer(self.read_bytes(), dtype=_DTYPES[self.kind])
+        try:
+            return np.frombuffer(self.read_bytes(), dtype=_DTYPES[self.kind])
+        except ValueError as error:
+            raise BadInputError(f"{self.path} is cut short: fetch it again.") from error
 
 
 def read_torch_file(path: str) -> Any:
@@ -136,7 +144,9 @@ def _open(path: str) -> IO[bytes]:
 def _read_zip(path: str) -> Any:
     """The format since PyTorch 1.6: a zip of one pickle and one member per storage."""
     with _open(path) as file, zipfile.ZipFile(file) as archive:
-        [pickled] = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+        pickled = next((name for name in archive.namelist() if name.endswith("/data.pkl")), None)
+        if pickled is None:
+            raise BadInputError(f"{path} is a zip file, but not one of PyTorch's: name another.")
         folder = pickled.removesuffix("data.pkl")
 
         def storage(kind: str, key: str, _location: Any, _count: int) -> _Storage:
@@ -147,10 +157,14 @@ def _read_zip(path: str) -> Any:
 
 
 def _zip_member(path: str, name: str) -> bytes:
-    with _open(path) as file, zipfile.ZipFile(file) as archive:
-        if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
-            raise BadInputError(f"{name} in {path} is compressed, which PyTorch never does.")
-        return archive.read(name)
+    try:
+        with _open(path) as file, zipfile.ZipFile(file) as archive:
+            # A few compressed bytes can unfold to more than the memory holds.
+            if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+                raise BadInputError(f"{name} in {path} is compressed: save it anew with PyTorch.")
+            return archive.read(name)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise BadInputError(f"{path} lacks the data of {name}: fetch it again.") from error
 
 
 def _read_legacy(path: str) -> Any:

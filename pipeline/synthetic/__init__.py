@@ -19,6 +19,7 @@ from pathlib import Path
 from models.errors import BadInputError
 
 MARKER_FILE = ".w2v-corpus.json"
+UNFINISHED_MARKER = f"{MARKER_FILE}.unfinished"
 # Of the utterances; the rest is for training.
 DEV_SHARE, TEST_SHARE = 0.08, 0.12
 
@@ -147,7 +148,7 @@ def _finished(to: Path, request: dict) -> CorpusSummary | None:
     if not marker.exists():
         if to.exists() and not to.is_dir():
             raise BadInputError(f"{to} is a file; give a folder for the corpus.")
-        if to.is_dir() and any(to.iterdir()):
+        if to.is_dir() and any(path.name != UNFINISHED_MARKER for path in to.iterdir()):
             raise BadInputError(
                 f"{to} holds other files already; give an empty or a new folder for the corpus."
             )
@@ -158,7 +159,7 @@ def _finished(to: Path, request: dict) -> CorpusSummary | None:
             f"{to} holds a corpus made with other options ({_differences(found, request)}); remove "
             "it or give another folder."
         )
-    return CorpusSummary(**found["summary"]) if found["summary"] else None
+    return CorpusSummary(**found["summary"] | {"folder": str(to)}) if found["summary"] else None
 
 
 def _differences(found: dict, request: dict) -> str:
@@ -170,8 +171,11 @@ def _differences(found: dict, request: dict) -> str:
 
 
 def _write_marker(to: Path, request: dict, summary: CorpusSummary | None) -> None:
-    content = {"request": request, "summary": asdict(summary) if summary else None}
-    unfinished = to / f"{MARKER_FILE}.unfinished"
+    stored = asdict(summary) if summary else None
+    if stored:
+        del stored["folder"]  # equal corpora are equal to the byte, wherever they lie
+    content = {"request": request, "summary": stored}
+    unfinished = to / UNFINISHED_MARKER
     unfinished.write_text(json.dumps(content, indent=1), encoding="utf-8")
     unfinished.rename(to / MARKER_FILE)
 

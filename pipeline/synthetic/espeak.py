@@ -1,4 +1,4 @@
-"""Speech from libespeak-ng, driven by ctypes: the wheel `espeakng-loader` carries library and voices.
+"""Speech from libespeak-ng, driven by ctypes: the wheel `espeakng-loader` brings it and its voices.
 
 The C library keeps its state in globals: one engine a process, one call at a time.
 """

@@ -23,8 +23,10 @@ def model(tmp_path):
     return folder
 
 
-def push(folder, model):
-    return publish(folder, "tiny", {"": str(model)}, {"saved_model/unpadded": 0.01}, PROVENANCE)
+def push(folder, model, evidence=None):
+    return publish(
+        folder, "tiny", {"": str(model)}, evidence or {}, {"saved_model/unpadded": 0.01}, PROVENANCE
+    )
 
 
 def test_the_first_release_is_version_1_and_verifies(tmp_path, model):
@@ -39,6 +41,16 @@ def test_the_same_content_again_is_the_same_release(tmp_path, model):
     again = push(tmp_path / "releases", model)
     assert again.already
     assert [release.version for release in list_releases(tmp_path / "releases")] == [1]
+
+
+def test_another_report_of_the_same_model_is_no_new_release(tmp_path, model):
+    for text in ("first", "second"):
+        report = tmp_path / text
+        report.mkdir()
+        (report / "report.md").write_text(text)
+        publication = push(tmp_path / "releases", model, {"report": str(report)})
+    assert publication.already
+    assert (tmp_path / "releases" / "1" / "report" / "report.md").read_text() == "first"
 
 
 def test_changed_content_is_the_next_version(tmp_path, model):

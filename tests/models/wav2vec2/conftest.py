@@ -37,7 +37,7 @@ def config(request) -> Wav2Vec2Config:
     return Wav2Vec2Config(**TINY, **STYLES[request.param])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_config():
     """A tiny config of a style, with changes."""
 
@@ -52,26 +52,37 @@ def waveforms() -> np.ndarray:
     return np.random.default_rng(0).normal(size=(2, 4000)).astype(np.float32)
 
 
-@pytest.fixture
+def make_reference(config: Wav2Vec2Config, class_name: str = "Wav2Vec2ForCTC", seed: int = 0):
+    """A model of transformers with random weights, those of its norms included."""
+    import torch
+    import transformers
+
+    torch.manual_seed(seed)
+    content = config.to_dict()
+    content.pop("model_type")
+    reference_class = getattr(transformers, class_name)
+    reference = reference_class(transformers.Wav2Vec2Config(**content)).eval()
+    with torch.no_grad():  # scales of one and biases of zero would hide a mistaken mapping
+        for name, parameter in reference.named_parameters():
+            if parameter.ndim == 1 and "masked_spec_embed" not in name:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+    return reference
+
+
+@pytest.fixture(scope="session")
+def new_reference():
+    """Makes a model of transformers for a config of ours."""
+    return make_reference
+
+
+@pytest.fixture(scope="session")
 def reference_of():
     """The same model in transformers, its weights drawn there and copied into ours."""
 
-    def make(model, randomise_norms: bool = True):
-        import torch
-        import transformers
-
+    def make(model):
         from models.wav2vec2.tensor_names import named_tensors
 
-        torch.manual_seed(0)
-        content = model.config.to_dict()
-        content.pop("model_type")
-        reference_class = getattr(transformers, type(model).__name__)
-        reference = reference_class(transformers.Wav2Vec2Config(**content)).eval()
-        if randomise_norms:  # scales of one and biases of zero would hide a mistaken mapping
-            with torch.no_grad():
-                for name, parameter in reference.named_parameters():
-                    if parameter.ndim == 1 and "masked_spec_embed" not in name:
-                        parameter.add_(torch.randn_like(parameter) * 0.1)
+        reference = make_reference(model.config, type(model).__name__)
         state = reference.state_dict()
         named = named_tensors(model)
         assert {tensor.key for tensor in named} == set(state)

@@ -105,12 +105,27 @@ def test_negatives_are_other_masked_frames_of_the_same_utterance():
             assert set(negatives[row, frame]) == masked - {frame}
 
 
-def test_temperature_is_a_variable_that_a_schedule_can_lower(pretraining_config, waveforms):
+def test_a_schedule_can_lower_the_temperature_of_a_traced_step(pretraining_config):
     model = Wav2Vec2ForPreTraining(pretraining_config, seed=0)
+    temperature = model.quantizer.temperature
+    features = np.random.default_rng(0).normal(size=(2, 50, 24)).astype(np.float32)
 
-    assert model.quantizer.temperature.numpy() == 2.0
-    model.quantizer.temperature.assign(0.5)
-    assert model.quantizer.temperature not in model.trainable_variables
+    @tf.function
+    def slope():
+        """How far the soft choice is from the hard one: the gradient that the codebook passes."""
+        with tf.GradientTape() as tape:
+            watched = tf.constant(features)
+            tape.watch(watched)
+            quantised, _ = model.quantizer(watched, training=True)
+        return tf.reduce_sum(tf.abs(tape.gradient(quantised, watched)))
+
+    assert temperature.numpy() == 2.0
+    warm = slope()
+    temperature.assign(100.0)
+    hot = slope()
+
+    assert hot < warm / 10  # in one trace, so the value is read at every step
+    assert all(temperature is not variable for variable in model.trainable_variables)
 
 
 def test_a_pretrained_checkpoint_survives_a_round_trip(

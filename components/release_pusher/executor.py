@@ -1,0 +1,69 @@
+"""Publishes the exported model with its report as a new release, if the gate blessed it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tfx.components.util import model_utils
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.types import Artifact, artifact_utils
+
+from components.release_pusher.config import ReleaseConfig
+from components.release_pusher.releases import publish
+from components.wer_evaluator.scores import read_scores, whole
+from models import filesystem
+from models.export.artifacts import SERVING_FOLDER, TFLITE_FOLDER
+from schemas.properties import from_json
+from schemas.release_manifest import Provenance
+
+Artifacts = dict[str, list[Artifact]]
+REPORT_FOLDER = "report"
+
+
+class Executor(base_executor.BaseExecutor):
+    def Do(  # noqa: N802
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
+    ) -> None:
+        pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
+        fileio.makedirs(pushed.uri)
+        blessing = artifact_utils.get_single_instance(input_dict["blessing"])
+        if not model_utils.is_model_blessed(blessing):
+            pushed.set_int_custom_property("pushed", 0)
+            return
+        release = from_json(ReleaseConfig, exec_properties["release"])
+        publication = publish(
+            release.folder,
+            release.name,
+            sources=_sources(artifact_utils.get_single_uri(input_dict["model"])),
+            evidence={REPORT_FOLDER: artifact_utils.get_single_uri(input_dict["report"])},
+            wer=_wer(artifact_utils.get_single_uri(input_dict["evaluation"])),
+            provenance=_provenance(input_dict, exec_properties),
+        )
+        pushed.set_int_custom_property("pushed", 1)
+        pushed.set_int_custom_property("already", int(publication.already))
+        pushed.set_string_custom_property("pushed_destination", publication.folder)
+        pushed.set_string_custom_property("pushed_version", str(publication.manifest.version))
+
+
+def _sources(exported: str) -> dict[str, str]:
+    """Folders by their place in the release; the SavedModel is its top."""
+    sources = {"": filesystem.join(exported, SERVING_FOLDER)}
+    tflite = filesystem.join(exported, TFLITE_FOLDER)
+    return sources | ({TFLITE_FOLDER: tflite} if fileio.exists(tflite) else {})
+
+
+def _wer(evaluation: str) -> dict[str, float]:
+    return {score.trial: score.wer for score in whole(read_scores(evaluation))}
+
+
+def _provenance(input_dict: Artifacts, exec_properties: dict[str, Any]) -> Provenance:
+    examples = artifact_utils.get_single_instance(input_dict["examples"])
+    return Provenance(
+        checkpoint=exec_properties["checkpoint"],
+        checkpoint_sha256=exec_properties["checkpoint_sha256"],
+        config_sha256=exec_properties["config_sha256"],
+        data_fingerprint=examples.get_string_custom_property("input_fingerprint"),
+        data_span=examples.get_int_custom_property("span"),
+        code_version=exec_properties["code_version"],
+    )

@@ -1,0 +1,102 @@
+"""Files by small whole reads and writes, the same on a local disk and behind `://`."""
+
+import hashlib
+import tempfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models import filesystem
+from models.errors import BadInputError
+
+NAMES = st.lists(st.sampled_from(["a", "b", "c.txt"]), min_size=1, max_size=3).map("/".join)
+FOLDERS = st.dictionaries(NAMES, st.binary(max_size=8), max_size=4).filter(
+    # A name cannot be a file and a folder at once.
+    lambda files: not any(other.startswith(f"{name}/") for name in files for other in files)
+)
+
+
+@pytest.fixture(params=["", "file://"], ids=["local", "remote"])
+def folder(request, tmp_path) -> str:
+    """The same folder by Python's own files, and by TensorFlow's filesystems.
+
+    Its folders are made beforehand: a bucket has none to make.
+    """
+    (tmp_path / "b" / "inner").mkdir(parents=True)
+    return f"{request.param}{tmp_path}"
+
+
+def written(files: dict[str, bytes]) -> str:
+    """The digest of a fresh folder that holds these files."""
+    with tempfile.TemporaryDirectory() as place:
+        for name, content in files.items():
+            filesystem.write_bytes(filesystem.join(place, name), content)
+        return filesystem.sha256_of_folder(place)
+
+
+def test_what_is_written_is_read_back(folder):
+    path = filesystem.join(folder, "b", "greeting.txt")
+    assert not filesystem.exists(path)
+    filesystem.write_text(path, "Grüße\r\n")
+    assert filesystem.exists(path)
+    assert filesystem.read_text(path) == "Grüße\r\n"
+    assert filesystem.read_bytes(path) == "Grüße\r\n".encode()
+    assert filesystem.size(path) == 9
+
+
+def test_a_local_file_is_written_with_the_folders_above_it(tmp_path):
+    filesystem.write_text(tmp_path / "some" / "where" / "file", "content")
+    assert (tmp_path / "some" / "where" / "file").read_text() == "content"
+
+
+def test_writing_again_replaces_the_whole_content(folder):
+    path = filesystem.join(folder, "file")
+    filesystem.write_bytes(path, b"a long content")
+    filesystem.write_bytes(path, b"short")
+    assert filesystem.read_bytes(path) == b"short"
+
+
+def test_files_are_listed_sorted_relative_and_without_their_folders(folder):
+    for name in ("z", "b/inner/deep", "b/a"):
+        filesystem.write_text(filesystem.join(folder, name), "")
+    assert filesystem.list_files(folder) == ["b/a", "b/inner/deep", "z"]
+
+
+def test_the_digest_of_a_file_is_its_sha256_also_beyond_one_chunk(folder):
+    content = bytes(range(256)) * (filesystem.HASH_CHUNK_BYTES // 256) + b"and a little more"
+    path = filesystem.join(folder, "large")
+    filesystem.write_bytes(path, content)
+    assert filesystem.sha256_of_file(path) == hashlib.sha256(content).hexdigest()
+
+
+def test_a_folder_has_the_same_digest_wherever_it_lies(tmp_path):
+    for place in (tmp_path / "one", tmp_path / "other"):
+        filesystem.write_text(place / "model" / "config.json", "{}")
+        filesystem.write_text(place / "vocab.json", "[]")
+    local = filesystem.sha256_of_folder(tmp_path / "one")
+    assert local == filesystem.sha256_of_folder(f"file://{tmp_path}/other")
+
+
+@settings(max_examples=50)
+@given(FOLDERS, FOLDERS)
+def test_folders_have_equal_digests_exactly_when_their_content_is_equal(one, other):
+    assert written(one) == written(dict(reversed(one.items())))
+    assert (written(one) == written(other)) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("path", "remote"), [("gs://bucket/model", True), ("/data/model", False), ("model", False)]
+)
+def test_a_path_with_a_scheme_is_remote(path, remote):
+    assert filesystem.is_remote(path) is remote
+
+
+def test_a_json_object_is_read_and_anything_else_is_refused_by_name(folder):
+    path = filesystem.join(folder, "settings.json")
+    filesystem.write_text(path, '{"rate": 16000}')
+    assert filesystem.read_json_object(path) == {"rate": 16_000}
+    for broken in (b"", b"{", b"[1]", b"\xff\xfe"):
+        filesystem.write_bytes(path, broken)
+        with pytest.raises(BadInputError, match=r"settings\.json .*fetch the file again"):
+            filesystem.read_json_object(path)
