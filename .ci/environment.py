@@ -1,7 +1,7 @@
 """Make the virtual environment that the Makefile runs in. Standard library only.
 
     python3 .ci/environment.py .venv            what the product needs
-    python3 .ci/environment.py .venv --tests    and what its tests need: linters, transformers, torch
+    python3 .ci/environment.py .venv --tests    and what its tests need, torch among it
 
 Every problem that can be known beforehand is one sentence that says what to do.
 """

@@ -14,27 +14,9 @@ import shutil
 import string
 from pathlib import Path
 
-from models.processor import Processor
-from models.vocabulary import Vocabulary
-from models.wav2vec2 import Wav2Vec2Config, Wav2Vec2ForCTC
-from pipeline.config import SHIPPED_CHECKPOINTS, load_config
-from pipeline.supervise import run_supervised
 from pipeline.synthetic import make_corpus
 
 HERE = Path(__file__).parent
-# 0.8 M parameters, 3.3 MB: wav2vec2-base's shape with every dimension cut down. The first two
-# convolutions see the longest signals, so they are the narrowest.
-TINY = Wav2Vec2Config(
-    vocab_size=32,
-    conv_dim=(32, 32, 64, 64, 64, 64, 64),
-    hidden_size=128,
-    num_hidden_layers=4,
-    num_attention_heads=4,
-    intermediate_size=384,
-    num_conv_pos_embeddings=32,
-    num_conv_pos_embedding_groups=4,
-    mask_time_prob=0.0,
-)
 
 
 def main() -> None:
@@ -47,6 +29,10 @@ def main() -> None:
         grammar="household",
         speakers="pretraining",
     )
+    # Only now: the processes that speak the corpus import this file again, and TFX takes seconds.
+    from pipeline.config import SHIPPED_CHECKPOINTS, load_config
+    from pipeline.supervise import run_supervised
+
     _save_random_model(root / "random")
     config = load_config(
         str(HERE / "tiny-en.yaml"),
@@ -75,8 +61,25 @@ def _arguments() -> argparse.Namespace:
 
 
 def _save_random_model(folder: Path) -> None:
+    """0.8 M parameters, 3.3 MB: wav2vec2-base's shape with every dimension cut down."""
+    from models.processor import Processor
+    from models.vocabulary import Vocabulary
+    from models.wav2vec2 import Wav2Vec2Config, Wav2Vec2ForCTC
+
+    config = Wav2Vec2Config(
+        vocab_size=32,
+        # The first two convolutions see the longest signals, so they are the narrowest.
+        conv_dim=(32, 32, 64, 64, 64, 64, 64),
+        hidden_size=128,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        intermediate_size=384,
+        num_conv_pos_embeddings=32,
+        num_conv_pos_embedding_groups=4,
+        mask_time_prob=0.0,
+    )
     vocabulary = Vocabulary.of_characters(string.ascii_uppercase + "'")
-    Wav2Vec2ForCTC(TINY, seed=0).save_pretrained(folder)
+    Wav2Vec2ForCTC(config, seed=0).save_pretrained(folder)
     Processor(vocabulary).save_pretrained(folder)
 
 

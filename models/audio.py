@@ -71,7 +71,7 @@ def normalise_batch(waveforms: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
 
 
 def pad_batch(waveforms: list[np.ndarray], samples: int | None = None) -> dict[str, Any]:
-    """Waveforms side by side, zero padded: `{"waveforms": [batch, samples], "lengths": [batch]}`."""
+    """Waveforms side by side, zero padded: `waveforms` [batch, samples] and `lengths` [batch]."""
     lengths = np.array([len(waveform) for waveform in waveforms], np.int32)
     padded = np.zeros((len(waveforms), samples or int(lengths.max())), np.float32)
     for row, waveform in zip(padded, waveforms, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class W2vError(Exception):
-    """Something the user can mend. Raised where the cause is known, caught once at the front door."""
+    """What the user can mend; raised where the cause is known, caught once at the front door."""
 
     exit_code = 1
 

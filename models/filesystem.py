@@ -91,8 +91,7 @@ def list_files(folder: str | Path) -> list[str]:
 def sha256_of_file(path: str | Path) -> str:
     """The digest of one file, read in pieces so that a large model costs no memory."""
     digest = hashlib.sha256()
-    opened = _tensorflow_io().GFile(str(path), "rb") if is_remote(path) else open(path, "rb")
-    with opened as file:
+    with _tensorflow_io().GFile(str(path), "rb") if is_remote(path) else open(path, "rb") as file:
         while chunk := file.read(HASH_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()

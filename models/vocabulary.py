@@ -83,7 +83,7 @@ class Vocabulary:
         return tuple(token for token in self.tokens if len(token) == 1 and token != self.delimiter)
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a transcript; a character outside the vocabulary becomes the unknown token."""
+        """Token ids of a transcript; what is outside the vocabulary becomes the unknown token."""
         ids = {token: index for index, token in enumerate(self.tokens)}
         delimited = self.delimiter.join(text.split())
         encoded = (ids.get(character, self.unknown) for character in delimited)

@@ -17,7 +17,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -33,6 +33,7 @@ from models.training.config import TrainingConfig
 
 READY_CONFIGS = Path(__file__).parent / "configs"
 SHIPPED_CHECKPOINTS = Path(__file__).parent.parent / "models" / "pretrained"
+RunnerName = Literal["local", "beam"]
 PIPELINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 
 

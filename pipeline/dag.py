@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfx.components import ExampleValidator, StatisticsGen, Trainer, Transform
+from tfx.components import StatisticsGen, Trainer, Transform
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
@@ -18,6 +18,7 @@ from components.model_exporter.component import ModelExporter
 from components.release_gate.component import ReleaseGate
 from components.release_pusher.component import ReleasePusher
 from components.speech_example_gen.component import SpeechExampleGen
+from components.speech_validator.component import SpeechValidator
 from components.wer_evaluator.component import WerEvaluator
 from pipeline.config import RunConfig
 from pipeline.node_options import schema_file, statistics_options, trainer_config, transform_config
@@ -35,7 +36,7 @@ def create_pipeline(
 
     statistics = StatisticsGen(speech, stats_options=statistics_options())
     schema = ImportSchemaGen(schema_file())
-    validator = ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"])
+    validator = SpeechValidator(statistics.outputs["statistics"], schema.outputs["schema"])
 
     transform = Transform(
         examples=speech,

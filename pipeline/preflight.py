@@ -32,8 +32,8 @@ def check_corpus(config: RunConfig) -> None:
     corpus = config.data.corpus
     if not filesystem.exists(corpus):
         raise BadInputError(
-            f"There is no corpus at {corpus} (data.corpus); put one there in LibriSpeech layout, or "
-            f"make a synthetic one: w2v corpus --to {corpus} --utterances 700"
+            f"There is no corpus at {corpus} (data.corpus); put one there in LibriSpeech layout, "
+            f"or make a synthetic one: w2v corpus --to {corpus} --utterances 700"
         )
 
 
@@ -67,7 +67,7 @@ def check_root(root: Path) -> None:
         free = shutil.disk_usage(root).free
     except OSError as error:
         raise BadInputError(
-            f"The run's folder {root} cannot be made ({error.strerror}); choose another with --root."
+            f"The run's folder {root} cannot be made ({error.strerror}); choose another --root."
         ) from error
     if not os.access(root, os.W_OK):
         raise BadInputError(f"The run's folder {root} cannot be written; choose another by --root.")

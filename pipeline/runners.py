@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
-
 from tfx.orchestration import metadata
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
-from pipeline.config import RunConfig
+from pipeline.config import RunConfig, RunnerName
 from pipeline.dag import create_pipeline
 from pipeline.provenance import provenance_of
 
-RunnerName = Literal["local", "beam"]
-RUNNERS = {"local": LocalDagRunner, "beam": BeamDagRunner}
+RUNNERS: dict[RunnerName, type] = {"local": LocalDagRunner, "beam": BeamDagRunner}
 METADATA_FILE = "metadata.sqlite"
 ARTIFACTS_FOLDER = "pipeline"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from models import errors
 from models.errors import BadInputError, W2vError
-from pipeline.config import RunConfig
+from pipeline.config import RunConfig, RunnerName
 from pipeline.outcome import Outcome, read_outcome
 from pipeline.terminal import quiet_run
 
@@ -18,7 +18,7 @@ NODES = 12
 ERROR_IN_TEXT = re.compile(r"models\.errors\.(\w+): (.*?)(?:\n| \[while running|$)")
 
 
-def run_supervised(config: RunConfig, root: Path, runner: str, log_path: Path) -> Outcome:
+def run_supervised(config: RunConfig, root: Path, runner: RunnerName, log_path: Path) -> Outcome:
     """Run, watch, and read what came of it."""
     try:
         with quiet_run(log_path, NODES):

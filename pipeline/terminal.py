@@ -92,7 +92,7 @@ class Screen(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if hasattr(record, "progress"):
             self._show_step(record.progress)
-        elif record.msg in NODE_STARTS:
+        elif record.msg in NODE_STARTS and isinstance(record.args, tuple):
             self._start_node(str(record.args[0]))
         elif record.msg == CACHE_HIT:
             self._from_cache = True

@@ -24,7 +24,7 @@ class Executor(base_executor.BaseExecutor):
         output = artifact_utils.get_single_instance(output_dict["model"])
         folder = path_utils.serving_model_dir(output.uri)
         # A checkpoint that was only pretrained has no head yet; fine-tuning starts a new one.
-        has_head = HEAD in open_checkpoint(checkpoint).tensors.keys()
+        has_head = HEAD in open_checkpoint(checkpoint).tensors
         model = Wav2Vec2ForCTC.from_pretrained(checkpoint, new_head=not has_head)
         model.save_pretrained(folder)
         copy_processor_files(checkpoint, folder)

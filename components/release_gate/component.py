@@ -22,9 +22,7 @@ class ReleaseGateSpec(ComponentSpec):
         "model": ChannelParameter(type=standard_artifacts.Model),
         # Nothing has been blessed before the first run.
         "baseline_model": ChannelParameter(type=standard_artifacts.Model, optional=True),
-        "baseline_blessing": ChannelParameter(
-            type=standard_artifacts.ModelBlessing, optional=True
-        ),
+        "baseline_blessing": ChannelParameter(type=standard_artifacts.ModelBlessing, optional=True),
     }
     OUTPUTS = {
         "blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),

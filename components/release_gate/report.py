@@ -73,7 +73,7 @@ def write_report(verdict: Verdict, predictions: pd.DataFrame, folder: str) -> No
     }
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=lambda name: bool(name) and name.startswith("report.html"),
+        autoescape=lambda name: (name or "").startswith(HTML_FILE),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
@@ -135,7 +135,10 @@ def _slices_by_damage(scores: list[Score], trial: str) -> list[Score]:
     slices = [score for score in scores if score.slice and score.trial == trial]
     return sorted(
         slices,
-        key=lambda score: (-(score.substitutions + score.deletions + score.insertions), score.slice),
+        key=lambda score: (
+            -(score.substitutions + score.deletions + score.insertions),
+            score.slice,
+        ),
     )
 
 

@@ -61,7 +61,9 @@ def judge(
 
 def full_name(bound_name: str) -> str:
     """`unpadded@gender:F` as `saved_model/unpadded@gender:F`."""
-    return bound_name if "/" in bound_name.split(SLICE_MARK)[0] else f"{DEFAULT_ARTIFACT}/{bound_name}"
+    return (
+        bound_name if "/" in bound_name.split(SLICE_MARK)[0] else f"{DEFAULT_ARTIFACT}/{bound_name}"
+    )
 
 
 def _within_bounds(scores: list[Score], config: GateConfig) -> Iterator[Finding]:
@@ -75,7 +77,9 @@ def _within_bounds(scores: list[Score], config: GateConfig) -> Iterator[Finding]
         elif math.isnan(score.wer):
             yield Finding(rule, False, f"{name} has no reference words to score", bound=bound)
         else:
-            yield Finding(rule, score.wer <= bound, _beside_bound(score.wer, bound), score.wer, bound)
+            yield Finding(
+                rule, score.wer <= bound, _beside_bound(score.wer, bound), score.wer, bound
+            )
 
 
 def _beside_bound(wer: float, bound: float) -> str:

@@ -32,9 +32,7 @@ class SpeechExampleGen(FileBasedExampleGen):
             input_base=data.corpus,
             input_config=example_gen_pb2.Input(
                 splits=[
-                    example_gen_pb2.Input.Split(
-                        name=name, pattern=f"{pattern}/{below}"
-                    )
+                    example_gen_pb2.Input.Split(name=name, pattern=f"{pattern}/{below}")
                     for name, pattern in data.splits.items()
                 ]
             ),

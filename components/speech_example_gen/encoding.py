@@ -15,6 +15,8 @@ from schemas import speech_example as names
 
 # One frame of Wav2Vec2's convolutions sees this many samples (25 ms); fewer give no frame at all.
 SHORTEST_SAMPLES = 400
+# Two minutes: longer ones are recordings, not utterances, and would not fit into a batch.
+LONGEST_SAMPLES = 1_920_000
 
 
 def encode(utterance: Utterance) -> bytes | Quarantined:
@@ -37,6 +39,8 @@ def encode(utterance: Utterance) -> bytes | Quarantined:
 def _problem_with(samples: np.ndarray) -> str | None:
     if len(samples) < SHORTEST_SAMPLES:
         return "too short for one frame"
+    if len(samples) > LONGEST_SAMPLES:
+        return "longer than two minutes"
     if not np.isfinite(samples).all():
         return "audio holds values that are not numbers"
     if not samples.any():

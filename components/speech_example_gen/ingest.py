@@ -68,7 +68,7 @@ def ingest_split(pipeline: beam.Pipeline, plan: SplitPlan) -> None:
         pipeline
         | f"Files[{name}]" >> beam.Create([file.path for file in plan.files])
         | f"ByFolder[{name}]" >> beam.GroupBy(posixpath.dirname)
-        | f"ReadFolder[{name}]" >> beam.FlatMapTuple(_read_folder, plan.source)
+        | f"ReadFolder[{name}]" >> beam.FlatMap(_read_folder, plan.source)
         | f"Spread[{name}]" >> beam.Reshuffle()
         | f"Encode[{name}]"
         >> beam.ParDo(EncodeUtterance(plan)).with_outputs(QUARANTINE, main="examples")
@@ -77,7 +77,7 @@ def ingest_split(pipeline: beam.Pipeline, plan: SplitPlan) -> None:
         read.examples
         | f"Shard[{name}]" >> beam.Map(lambda row: (row.shard, (row.key, row.example)))
         | f"ByShard[{name}]" >> beam.GroupByKey()
-        | f"WriteShard[{name}]" >> beam.MapTuple(write_shard, plan.records, plan.shards)
+        | f"WriteShard[{name}]" >> beam.Map(write_shard, plan.records, plan.shards)
     )
     _ = (
         read.examples
@@ -115,9 +115,9 @@ class EncodeUtterance(beam.DoFn):
         self._seen = 0
 
     def process(self, found: Utterance | Quarantined) -> Iterator[EncodedUtterance]:
-        encoded = found if isinstance(found, Quarantined) else encode(found)
         self._tell_progress()
-        if isinstance(encoded, Quarantined):
+        encoded = found if isinstance(found, Quarantined) else encode(found)
+        if isinstance(found, Quarantined) or isinstance(encoded, Quarantined):
             yield beam.pvalue.TaggedOutput(QUARANTINE, encoded)
             return
         # Its digest is an utterance's place: a shuffle that is the same on every machine.
@@ -138,9 +138,10 @@ class EncodeUtterance(beam.DoFn):
 
 
 def write_shard(
-    shard: int, examples: Iterable[tuple[str, bytes]], folder: str, shards: int
+    numbered: tuple[int, Iterable[tuple[str, bytes]]], folder: str, shards: int
 ) -> None:
     """Write one shard in the order of the keys; it appears whole, by one rename."""
+    shard, examples = numbered
     path = posixpath.join(folder, f"data_tfrecord-{shard:05d}-of-{shards:05d}.gz")
     unfinished = posixpath.join(folder, f".unfinished-{uuid.uuid4().hex}")
     tf.io.gfile.makedirs(folder)
@@ -168,8 +169,9 @@ class _Totals(beam.CombineFn):
 
 
 def _read_folder(
-    folder: str, files: Iterable[str], source: Source
+    grouped: tuple[str, Iterable[str]], source: Source
 ) -> Iterator[Utterance | Quarantined]:
+    folder, files = grouped
     return source.read_folder(folder, sorted(files))
 
 

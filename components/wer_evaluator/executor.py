@@ -27,9 +27,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     ) -> None:
         config = from_json(EvaluationConfig, exec_properties["evaluation_config"])
         examples = artifact_utils.get_single_instance(input_dict["examples"])
-        records = io_utils.all_files_pattern(
-            artifact_utils.get_split_uri([examples], config.split)
-        )
+        records = io_utils.all_files_pattern(artifact_utils.get_split_uri([examples], config.split))
         utterances = examples.get_int_custom_property(f"{config.split}_utterances")
         exported = artifact_utils.get_single_uri(input_dict["model"])
         evaluation = artifact_utils.get_single_instance(output_dict["evaluation"])

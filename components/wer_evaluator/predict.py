@@ -153,9 +153,7 @@ class RunTrial(beam.DoFn):
         report(f"Scoring {self._trial.artifact}", self._done, total)
 
 
-def by_padded_length(
-    batch: Sequence[Spoken], padding: Padding
-) -> dict[int | None, list[Spoken]]:
+def by_padded_length(batch: Sequence[Spoken], padding: Padding) -> dict[int | None, list[Spoken]]:
     """The utterances of each padded length; those that do not fit stand under None."""
     groups: dict[int | None, list[Spoken]] = defaultdict(list)
     for spoken in batch:
@@ -163,9 +161,7 @@ def by_padded_length(
     return groups
 
 
-def in_batches(
-    spoken: list[Spoken], samples: int, batch_seconds: float
-) -> Iterator[list[Spoken]]:
+def in_batches(spoken: list[Spoken], samples: int, batch_seconds: float) -> Iterator[list[Spoken]]:
     """As many utterances at once as that much padded audio allows, but at least one."""
     size = max(1, int(batch_seconds * names.SAMPLE_RATE / samples))
     for start in range(0, len(spoken), size):

@@ -43,10 +43,12 @@ class Score:
         return f"{self.artifact}/{self.variant}"
 
     @property
+    def word_errors(self) -> ErrorCounts:
+        return ErrorCounts(self.substitutions, self.deletions, self.insertions, self.words)
+
+    @property
     def wer(self) -> float:
-        return ErrorCounts(
-            self.substitutions, self.deletions, self.insertions, self.words
-        ).rate
+        return self.word_errors.rate
 
     @property
     def cer(self) -> float:

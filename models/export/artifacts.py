@@ -123,7 +123,8 @@ def compare(
         started = time.monotonic()
         actual = exported.recognise(**batch)[0].log_probs
         seconds += time.monotonic() - started
-        delta = max(delta, float(np.abs(actual - expected).max(initial=0.0)))
+        # Not Python's max, which would drop a NaN.
+        delta = float(np.maximum(delta, np.abs(actual - expected).max(initial=0.0)))
     return delta, seconds
 
 

@@ -20,6 +20,7 @@ from models.wav2vec2 import Wav2Vec2ForCTC
 
 WAVEFORMS = tf.TensorSpec([None, None], tf.float32, name="waveforms")
 LENGTHS = tf.TensorSpec([None], tf.int32, name="lengths")
+EXAMPLES = tf.TensorSpec([None], tf.string, name="examples")
 Outputs = dict[str, tf.Tensor]
 
 
@@ -39,6 +40,8 @@ class ServingModule(tf.Module):
         self.transform_layer = graph.layer if graph else None  # tracked, so that it is saved
         self._graph = graph
         self._audio_features = audio_features
+        # Made here, not by a decorator: saving traces whatever functions a module has.
+        self.serve_examples = tf.function(self._serve_examples, [EXAMPLES]) if graph else None
 
     @tf.function(input_signature=[WAVEFORMS, LENGTHS])
     def serve(self, waveforms: tf.Tensor, lengths: tf.Tensor) -> Outputs:
@@ -53,8 +56,7 @@ class ServingModule(tf.Module):
         frames = tf.fill(tf.shape(lengths), tf.shape(logits)[1])
         return self._outputs(logits, frames)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
-    def serve_examples(self, examples: tf.Tensor) -> Outputs:
+    def _serve_examples(self, examples: tf.Tensor) -> Outputs:
         """Recognition of serialized speech examples, through the very graph that trained."""
         assert self._graph is not None
         waveforms = self._graph.of_features(examples, self._audio_features)[data.WAVEFORM]
@@ -82,6 +84,6 @@ class ServingModule(tf.Module):
 def export_saved_model(module: ServingModule, folder: str) -> None:
     """Write the SavedModel with all its signatures."""
     signatures = {"serving_default": module.serve, "unmasked": module.unmasked}
-    if module.transform_layer is not None:
+    if module.serve_examples is not None:
         signatures["examples"] = module.serve_examples
     tf.saved_model.save(module, folder, signatures=signatures)

@@ -19,12 +19,17 @@ class LiteRtRecogniser:
 
     def __init__(self, path: str | Path, threads: int | None = None) -> None:
         self._vocabulary = Processor.from_pretrained(Path(path).parent).vocabulary
-        self._interpreter = Interpreter(
-            model_path=os.fspath(path), num_threads=threads or os.cpu_count()
-        )
-        self.static_lengths = tuple(
-            sorted(signature_samples(name) for name in self._interpreter.get_signature_list())
-        )
+        try:
+            self._interpreter = Interpreter(
+                model_path=os.fspath(path), num_threads=threads or os.cpu_count()
+            )
+            signatures = self._interpreter.get_signature_list()
+            self.static_lengths = tuple(sorted(signature_samples(name) for name in signatures))
+        except ValueError as error:
+            raise BadInputError(
+                f"{path} is no TFLite recogniser of ours ({error}); give one that the pipeline "
+                "exported."
+            ) from error
 
     def recognise(
         self, waveforms: np.ndarray, lengths: np.ndarray, masked: bool = True

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from models.errors import BadInputError
 from models.recognisers import Recognition
 
 
@@ -16,7 +17,13 @@ class SavedModelRecogniser:
     static_lengths = None
 
     def __init__(self, folder: str | Path) -> None:
-        self._loaded = tf.saved_model.load(str(folder))
+        try:
+            self._loaded = tf.saved_model.load(str(folder))
+        except (OSError, ValueError) as error:
+            raise BadInputError(
+                f"{folder} cannot be read as a SavedModel ({error}); give one that the pipeline "
+                "exported."
+            ) from error
 
     def recognise(
         self, waveforms: np.ndarray, lengths: np.ndarray, masked: bool = True

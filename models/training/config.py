@@ -59,8 +59,20 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if not self.stages:
             raise ValueError("training.stages: name at least one stage")
-        if self.batch_size < 1:
-            raise ValueError(f"training.batch_size must be at least 1, not {self.batch_size}")
+        for name in ("batch_size", "evaluate_every", "dev_batches", "mask_time_length"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"training.{name} must be at least 1, not {value}")
+        for name in ("mask_time_prob", "mask_feature_prob", "dropout", "layerdrop"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"training.{name} must be between 0 and 1, not {value:g}")
+        if self.clip_norm <= 0:
+            raise ValueError(f"training.clip_norm must be above 0, not {self.clip_norm:g}")
+        if self.weight_decay < 0:
+            raise ValueError(
+                f"training.weight_decay must not be below 0, but is {self.weight_decay:g}"
+            )
 
     @property
     def total_steps(self) -> int:

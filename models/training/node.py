@@ -60,7 +60,7 @@ def load_for_training(
         "final_dropout": config.dropout,
         "vocab_size": vocab_size,
     }
-    given = {name: value for name, value in overrides.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
     return Wav2Vec2ForCTC.from_pretrained(folder, new_head=new_head, seed=config.seed, **given)
 
 

@@ -94,7 +94,7 @@ def _shards(index: str) -> list[str]:
     with tf.io.gfile.GFile(index) as file:
         try:
             weight_map = json.loads(file.read())["weight_map"]
-            names = sorted(set(weight_map.values()))
+            names = sorted({str(name) for name in weight_map.values()})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadInputError(f"{index} is not an index of weights: fetch it again.") from error
     for name in names:

@@ -7,7 +7,7 @@ import math
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -58,25 +58,45 @@ def read_safetensors(path: str) -> dict[str, SafeTensor]:
         length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else file_size
         if length > file_size - 8:
             raise BadInputError(f"{path} is cut short or not a safetensors file: fetch it again.")
-        try:
-            header = json.loads(file.read(length))
-        except ValueError as error:
-            raise BadInputError(f"The header of {path} is not JSON: fetch it again.") from error
-    header.pop("__metadata__", None)
+        entries = _entries(path, file.read(length))
     first = 8 + length
-    return {key: _located(path, first, file_size, key, entry) for key, entry in header.items()}
+    for key, entry in entries.items():
+        _refuse_unreadable(path, key, entry, file_size - first)
+    return {
+        key: SafeTensor(path, first + entry.begin, entry.dtype, entry.shape)
+        for key, entry in entries.items()
+    }
 
 
-def _located(path: str, first: int, file_size: int, key: str, entry: dict[str, Any]) -> SafeTensor:
-    dtype, shape = entry["dtype"], tuple(entry["shape"])
-    if dtype not in _DTYPES:
+class _Entry(NamedTuple):
+    """What the header says of a tensor; `begin` and `end` are bytes after the header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def _entries(path: str, header: bytes) -> dict[str, _Entry]:
+    try:
+        content = json.loads(header)
+        content.pop("__metadata__", None)
+        return {
+            key: _Entry(entry["dtype"], tuple(map(int, entry["shape"])), *entry["data_offsets"])
+            for key, entry in content.items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInputError(f"The header of {path} makes no sense: fetch it again.") from error
+
+
+def _refuse_unreadable(path: str, key: str, entry: _Entry, room: int) -> None:
+    if entry.dtype not in _DTYPES:
         raise BadInputError(
-            f"Tensor {key} in {path} has the type {dtype}, which cannot be read here."
+            f"Tensor {key} in {path} has the type {entry.dtype}, which cannot be read here."
         )
-    begin, end = entry["data_offsets"]
-    if not 0 <= begin <= end <= file_size - first or end - begin != _size(dtype, shape):
+    begin, end = entry.begin, entry.end
+    if not 0 <= begin <= end <= room or end - begin != _size(entry.dtype, entry.shape):
         raise BadInputError(f"Tensor {key} reaches beyond the end of {path}: fetch it again.")
-    return SafeTensor(path, first + begin, dtype, shape)
 
 
 def _size(dtype: str, shape: tuple[int, ...]) -> int:

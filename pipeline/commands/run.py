@@ -6,8 +6,12 @@ import datetime
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from pipeline.config import RunnerName
 
 
 @click.command()
@@ -35,7 +39,7 @@ import click
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on stdout.")
 def command(
-    config: str, overrides: tuple[str, ...], root: Path, runner: str, as_json: bool
+    config: str, overrides: tuple[str, ...], root: Path, runner: RunnerName, as_json: bool
 ) -> None:
     """Run the pipeline of CONFIG: a ready config's name or a YAML file.
 
@@ -63,7 +67,9 @@ def command(
     if as_json:
         click.echo(json.dumps(outcome.as_json(), indent=1))
     else:
+        from rich.console import Console
+
         from pipeline.summary import print_summary
 
-        print_summary(outcome, config_name=config, root=root, log_path=log_path)
+        print_summary(outcome, run_config.gate.max_wer, root, log_path, Console())
     sys.exit(outcome.exit_code)

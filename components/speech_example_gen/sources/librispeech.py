@@ -21,9 +21,7 @@ class LibriSpeech(Source):
     def __init__(self, corpus: str) -> None:
         self._genders = read_genders(filesystem.join(corpus, SPEAKER_TABLE))
 
-    def read_folder(
-        self, folder: str, files: Sequence[str]
-    ) -> Iterator[Utterance | Quarantined]:
+    def read_folder(self, folder: str, files: Sequence[str]) -> Iterator[Utterance | Quarantined]:
         subset, speaker, chapter = folder.rstrip("/").split("/")[-3:]
         unread = {path for path in files if path.endswith(AUDIO_SUFFIX)}
         seen: set[str] = set()
@@ -61,7 +59,5 @@ def read_genders(table: str) -> dict[str, str]:
     if not filesystem.exists(table):
         return {}
     rows = filesystem.read_bytes(table).decode("utf-8", "replace").splitlines()
-    cells = [
-        [cell.strip() for cell in row.split("|")] for row in rows if not row.startswith(";")
-    ]
+    cells = [[cell.strip() for cell in row.split("|")] for row in rows if not row.startswith(";")]
     return {row[0]: row[1] for row in cells if len(row) > 1 and row[1] in ("F", "M")}

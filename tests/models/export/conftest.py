@@ -19,11 +19,13 @@ def module(tiny_checkpoint, transform_graph_folder):
     from models.export.saved_model import ServingModule
     from models.processor import Processor
     from models.transform_graph import TransformGraph
-    from models.wav2vec2 import Wav2Vec2ForCTC
+    from models.wav2vec2 import Wav2Vec2Config, Wav2Vec2ForCTC
     from schemas import speech_example
 
+    # Weights of normal size, so that an error anywhere shows in the log-probabilities.
+    config = Wav2Vec2Config.from_json(tiny_checkpoint).replace(initializer_range=0.3)
     return ServingModule(
-        Wav2Vec2ForCTC.from_pretrained(tiny_checkpoint),
+        Wav2Vec2ForCTC(config, seed=1),
         Processor.from_pretrained(tiny_checkpoint),
         TransformGraph(str(transform_graph_folder)),
         (speech_example.AUDIO,),

@@ -1,0 +1,50 @@
+"""The recipe refuses nonsense before anything is trained."""
+
+import pytest
+
+from models.training.config import Stage, TrainingConfig
+
+GOOD_STAGE = {"trains": "head", "steps": 1, "learning_rate": 1e-3}
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"steps": 0}, "steps must be at least 1, not 0"),
+        ({"learning_rate": 0.0}, "learning_rate must be above 0, not 0"),
+        ({"learning_rate": -1e-3}, "learning_rate must be above 0, not -0.001"),
+    ],
+)
+def test_a_stage_of_nonsense_is_refused_by_its_key(settings, sentence):
+    with pytest.raises(ValueError, match=rf"training\.stages: {sentence}"):
+        Stage(**(GOOD_STAGE | settings))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"stages": ()}, r"training\.stages: name at least one stage"),
+        ({"batch_size": 0}, r"training\.batch_size must be at least 1, not 0"),
+        ({"evaluate_every": 0}, r"training\.evaluate_every must be at least 1, not 0"),
+        ({"dev_batches": 0}, r"training\.dev_batches must be at least 1, not 0"),
+        ({"mask_time_length": 0}, r"training\.mask_time_length must be at least 1, not 0"),
+        ({"clip_norm": 0.0}, r"training\.clip_norm must be above 0, not 0"),
+        ({"weight_decay": -0.1}, r"training\.weight_decay must not be below 0, but is -0\.1"),
+        ({"mask_time_prob": 1.5}, r"training\.mask_time_prob must be between 0 and 1, not 1\.5"),
+        ({"dropout": -0.1}, r"training\.dropout must be between 0 and 1, not -0\.1"),
+        ({"layerdrop": 2.0}, r"training\.layerdrop must be between 0 and 1, not 2"),
+    ],
+)
+def test_a_recipe_of_nonsense_is_refused_by_its_key(settings, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        TrainingConfig(**settings)
+
+
+def test_what_the_checkpoint_decides_may_be_left_open():
+    config = TrainingConfig(mask_time_prob=None, mask_time_length=None, dropout=None)
+    assert config.mask_time_prob is config.mask_time_length is config.dropout is None
+
+
+def test_the_steps_of_a_recipe_are_those_of_all_its_stages():
+    stages = (Stage("head", 3, 1e-3), Stage("all", 4, 1e-3))
+    assert TrainingConfig(stages=stages).total_steps == 7
