@@ -20,6 +20,7 @@ from components.release_pusher.component import ReleasePusher
 from components.speech_example_gen.component import SpeechExampleGen
 from components.speech_validator.component import SpeechValidator
 from components.wer_evaluator.component import WerEvaluator
+from pipeline.code_digest import bind_to_code
 from pipeline.config import RunConfig
 from pipeline.node_options import schema_file, statistics_options, trainer_config, transform_config
 from pipeline.provenance import Provenance
@@ -43,7 +44,7 @@ def create_pipeline(
         schema=schema.outputs["schema"],
         preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
         splits_config=transform_pb2.SplitsConfig(analyze=[TRAIN]),
-        custom_config=transform_config(config),
+        custom_config=transform_config(config, provenance),
         # The trainer applies the graph itself: no second, larger copy of the audio on disk.
         materialize=False,
         disable_statistics=True,
@@ -95,23 +96,26 @@ def create_pipeline(
         **vars(provenance),
     )
 
+    nodes = [
+        examples,
+        statistics,
+        schema,
+        validator,
+        checkpoint,
+        transform,
+        trainer,
+        exporter,
+        evaluator,
+        last_blessed,
+        gate,
+        pusher,
+    ]
+    for node in nodes:
+        bind_to_code(node)
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=root,
-        components=[
-            examples,
-            statistics,
-            schema,
-            validator,
-            checkpoint,
-            transform,
-            trainer,
-            exporter,
-            evaluator,
-            last_blessed,
-            gate,
-            pusher,
-        ],
+        components=nodes,
         enable_cache=config.runner.cache,
         beam_pipeline_args=beam_args,
         **runner_options,

@@ -10,6 +10,7 @@ import schemas
 from components.transform import preprocessing
 from models.training.node import CONFIG_KEY
 from pipeline.config import RunConfig
+from pipeline.provenance import Provenance
 from schemas import speech_example
 from schemas.properties import to_json
 
@@ -24,8 +25,10 @@ def statistics_options() -> tfdv.StatsOptions:
     return tfdv.StatsOptions(feature_allowlist=list(speech_example.DESCRIBED_FEATURES))
 
 
-def transform_config(config: RunConfig) -> dict[str, str]:
+def transform_config(config: RunConfig, provenance: Provenance) -> dict[str, str]:
     return {
+        # Part of the cache key: the same path with another alphabet is another graph.
+        "checkpoint_sha256": provenance.checkpoint_sha256,
         preprocessing.TEXT_KEY: to_json(config.text),
         preprocessing.CHECKPOINT_KEY: config.model.checkpoint,
     }

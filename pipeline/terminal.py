@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from models.progress import LOGGER_NAME
 
+OUR_ROOMS = ("models", "components", "pipeline")
 # What TFX's runners log around each node (their message templates, not the rendered text).
 NODE_STARTS = ("Component %s is running.", "node %s is running.")
 NODE_ENDS = ("Component %s is finished.", "node %s is finished.")
@@ -79,8 +80,9 @@ class Screen(logging.Handler):
         self._loggers = [logging.getLogger(name) for name in ("absl", LOGGER_NAME)]
         for logger in self._loggers:
             logger.addHandler(self)
-        # Progress is for the screen; it reaches the log file as plain lines all the same.
-        logging.getLogger(LOGGER_NAME).setLevel(logging.INFO)
+        # What our rooms say reaches the log file as plain lines, progress too.
+        for name in (*OUR_ROOMS, LOGGER_NAME):
+            logging.getLogger(name).setLevel(logging.INFO)
         self._bars.start()
         return self
 

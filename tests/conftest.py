@@ -119,3 +119,33 @@ def transform_graph_folder(speech_records, tiny_checkpoint, tmp_path_factory) ->
     """The Transform graph for the tiny checkpoint's own alphabet."""
     folder = tmp_path_factory.mktemp("transform")
     return fit_transform_graph(speech_records, tiny_checkpoint, folder, duration_buckets=2)
+
+
+CORPUS_SUBSETS = {"train-clean-100": ("101", "102"), "dev-clean": ("201",), "test-clean": ("301",)}
+UTTERANCES_OF_EACH_SPEAKER = 4
+
+
+@pytest.fixture(scope="session")
+def noise_corpus(tmp_path_factory) -> Path:
+    """Noise in LibriSpeech's layout: four utterances by each of four speakers."""
+    import soundfile
+
+    root = tmp_path_factory.mktemp("corpus")
+    rows = []
+    for subset, speakers in CORPUS_SUBSETS.items():
+        for speaker in speakers:
+            rows.append(f"{speaker} | F | {subset} | 1.0 | Somebody\n")
+            _write_noise_chapter(root / subset / speaker / "1", speaker, soundfile)
+    (root / "SPEAKERS.TXT").write_text(";ID|SEX|SUBSET|MINUTES|NAME\n" + "".join(rows))
+    return root
+
+
+def _write_noise_chapter(folder: Path, speaker: str, soundfile) -> None:
+    folder.mkdir(parents=True)
+    lines = []
+    for number in range(UTTERANCES_OF_EACH_SPEAKER):
+        name = f"{speaker}-1-{number:04d}"
+        noise = np.random.default_rng(int(speaker) + number).normal(0, 0.1, 6_000 + 900 * number)
+        soundfile.write(folder / f"{name}.flac", noise, 16_000, subtype="PCM_16")
+        lines.append(f"{name} {TRANSCRIPTS[number]}\n")
+    (folder / f"{speaker}-1.trans.txt").write_text("".join(lines))

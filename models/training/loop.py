@@ -193,5 +193,8 @@ def _trainable_variables(model: Wav2Vec2ForCTC, stage: Stage) -> list[keras.Vari
     model.wav2vec2.trainable = stage.trains != "head"
     model.wav2vec2.feature_encoder.trainable = stage.trains == "all"
     variables = list(model.trainable_variables)
-    model.trainable = True  # what a stage freezes is its own affair, not the saved model's
+    # What a stage freezes is its own affair. Each part is told by itself, for Keras passes over a
+    # value that is set already: `model.trainable = True` would reach nothing.
+    model.wav2vec2.trainable = True
+    model.wav2vec2.feature_encoder.trainable = True
     return variables

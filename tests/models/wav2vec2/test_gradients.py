@@ -62,7 +62,7 @@ def reference_loss_and_gradients(reference, waveforms, lengths):
 def test_every_gradient_equals_that_of_the_reference(
     tiny_config, reference_of, waveforms, style, lengths, jit_compile, reduction
 ):
-    config = tiny_config(style, conv_bias=True, ctc_loss_reduction=reduction)
+    config = tiny_config(style, ctc_loss_reduction=reduction)
     model = Wav2Vec2ForCTC(config)
     reference = reference_of(model)
     waveforms[1, 2503:] = 0.0

@@ -91,14 +91,18 @@ def test_logits_and_text_of_an_utterance_are_those_it_has_alone(
         assert text == LETTERS.decode(alone.argmax(-1)) != ""
 
 
-@pytest.mark.parametrize(
-    "lengths", [[SHORTEST, LONGEST], [30_001, 12_345, 54_321]], ids=["extremes", "three"]
-)
-def test_gradients_of_a_padded_batch_are_the_sum_of_those_alone(model, lengths):
+def test_gradients_of_a_padded_batch_are_the_sum_of_those_alone(model):
+    lengths = [SHORTEST, 54_321, LONGEST // 2]
     waveforms = utterances(lengths, seed=7)
-    labels = np.random.default_rng(0).integers(1, 12, size=(len(lengths), 3))
+    labels = np.random.default_rng(0).integers(1, 12, size=(len(lengths), 3), dtype=np.int32)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None]),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None, 3], tf.int32),
+        ]
+    )
     def gradients(batch, lengths, labels):
         with tf.GradientTape() as tape:
             frames = model.frame_lengths(lengths)
@@ -109,10 +113,10 @@ def test_gradients_of_a_padded_batch_are_the_sum_of_those_alone(model, lengths):
     embedding = model.wav2vec2.spec_augment.masked_spec_embed
     trained = [variable for variable in model.trainable_variables if variable is not embedding]
 
-    together = gradients(batch_of(waveforms, max(lengths) + 777), tf.constant(lengths), labels)
+    together = gradients(batch_of(waveforms, LONGEST), lengths, labels)
 
     alone = [
-        gradients(waveform[None], tf.constant([len(waveform)]), labels[row : row + 1])
+        gradients(waveform[None], [len(waveform)], labels[row : row + 1])
         for row, waveform in enumerate(waveforms)
     ]
     largest = max(np.abs(gradient).max() for gradient in together)

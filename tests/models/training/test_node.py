@@ -1,0 +1,133 @@
+"""What the Trainer node writes is a recogniser in Hugging Face layout, with its history."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from models.processor import Processor
+from models.training import run_fn
+from models.training.config import Stage, TrainingConfig
+from models.training.node import CONFIG_KEY, HISTORY_FILE, load_for_training
+from models.transform_graph import TransformGraph
+from models.wav2vec2 import Wav2Vec2ForCTC
+from tests.conftest import fit_transform_graph
+
+RECIPE = TrainingConfig(
+    stages=(Stage("head", 2, 1e-2), Stage("all_but_feature_encoder", 2, 1e-3)),
+    batch_size=4,
+    evaluate_every=3,
+    mask_time_prob=0.2,
+    dropout=0.1,
+    seed=3,
+)
+
+
+def arguments(records, graph, checkpoint, output, config) -> FnArgs:
+    """What TFX hands to the Trainer's run_fn."""
+    return FnArgs(
+        train_files=[str(records.parent / "*")],
+        eval_files=[str(records.parent / "*")],
+        transform_output=str(graph),
+        serving_model_dir=str(output),
+        base_model=str(checkpoint),
+        custom_config={CONFIG_KEY: json.dumps(dataclasses.asdict(config))},
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(speech_records, transform_graph_folder, tiny_checkpoint, tmp_path_factory):
+    output = tmp_path_factory.mktemp("model") / "Format-Serving"
+    run_fn(arguments(speech_records, transform_graph_folder, tiny_checkpoint, output, RECIPE))
+    return output
+
+
+@pytest.fixture
+def float32_afterwards():
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def test_the_trained_model_and_its_processor_load_back(trained, tiny_checkpoint):
+    model = Wav2Vec2ForCTC.from_pretrained(trained)
+    base = Wav2Vec2ForCTC.from_pretrained(tiny_checkpoint)
+    assert Processor.from_pretrained(trained) == Processor.from_pretrained(tiny_checkpoint)
+    for part, same in (("feature_encoder", True), ("encoder", False)):
+        weights, before = (getattr(one.wav2vec2, part).get_weights() for one in (model, base))
+        assert all(map(np.array_equal, weights, before)) is same
+    assert not np.array_equal(model.lm_head.get_weights()[0], base.lm_head.get_weights()[0])
+
+
+def test_the_reference_implementation_reads_the_trained_model(trained):
+    import torch
+    import transformers
+
+    reference = transformers.Wav2Vec2ForCTC.from_pretrained(trained).eval()
+    waveform = np.random.default_rng(0).normal(size=(1, 8000)).astype(np.float32)
+    with torch.no_grad():
+        expected = reference(torch.tensor(waveform)).logits.numpy()
+    ours = Wav2Vec2ForCTC.from_pretrained(trained)(waveform)
+    np.testing.assert_allclose(ours, expected, atol=1e-4)
+
+
+def test_the_history_says_what_happened(trained):
+    history = json.loads((trained / HISTORY_FILE).read_text())
+    assert [one["step"] for one in history["evaluations"]] == [3, 4]
+    assert history["best"] in history["evaluations"]
+    assert history["best"]["wer"] == min(one["wer"] for one in history["evaluations"])
+    assert history["losses"][-1][0] == 4 and history["losses"][-1][1] > 0
+    assert history["skipped_steps"] == 0
+    assert history["audio_seconds"] > 4 * 4 * 0.5
+    assert history["initial_wer"] >= 0
+
+
+def test_the_same_seed_trains_the_same_weights(
+    trained, speech_records, transform_graph_folder, tiny_checkpoint, tmp_path
+):
+    run_fn(arguments(speech_records, transform_graph_folder, tiny_checkpoint, tmp_path, RECIPE))
+    first, again = (Wav2Vec2ForCTC.from_pretrained(place) for place in (trained, tmp_path))
+    for one, other in zip(first.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_mixed_precision_trains_float32_weights(
+    speech_records, transform_graph_folder, tiny_checkpoint, tmp_path, float32_afterwards
+):
+    config = dataclasses.replace(
+        RECIPE, stages=(Stage("all", 2, 1e-3),), precision="mixed_bfloat16"
+    )
+    run_fn(arguments(speech_records, transform_graph_folder, tiny_checkpoint, tmp_path, config))
+    keras.config.set_dtype_policy("float32")
+    model, base = (Wav2Vec2ForCTC.from_pretrained(one) for one in (tmp_path, tiny_checkpoint))
+    difference = model.lm_head.get_weights()[0] - base.lm_head.get_weights()[0]
+    # Steps far below what bfloat16 can tell apart beside weights of this size are not lost.
+    assert 0 < np.abs(difference).max() < 3e-3
+    history = json.loads((tmp_path / HISTORY_FILE).read_text())
+    assert np.isfinite(history["losses"][-1][1])
+
+
+def test_an_alphabet_learned_from_the_data_gets_a_head_of_its_size(
+    speech_records, tiny_checkpoint, tmp_path
+):
+    folder = fit_transform_graph(speech_records, tiny_checkpoint, tmp_path, vocabulary="fit")
+    output = tmp_path / "model"
+    config = dataclasses.replace(RECIPE, stages=(Stage("head", 1, 1e-3),))
+    run_fn(arguments(speech_records, folder, tiny_checkpoint, output, config))
+    vocabulary = TransformGraph(str(folder)).processor(tiny_checkpoint).vocabulary
+    assert Processor.from_pretrained(output).vocabulary == vocabulary
+    model = Wav2Vec2ForCTC.from_pretrained(output)
+    assert model.config.vocab_size == len(vocabulary.tokens)
+    assert model.lm_head.get_weights()[0].shape[-1] == len(vocabulary.tokens)
+
+
+def test_the_recipe_decides_the_regularisation_and_what_it_leaves_open_stays(tiny_checkpoint):
+    vocab_size = Wav2Vec2ForCTC.from_pretrained(tiny_checkpoint).config.vocab_size
+    config = TrainingConfig(mask_time_prob=0.3, mask_time_length=7, dropout=0.25, layerdrop=None)
+    model = load_for_training(str(tiny_checkpoint), config, new_head=False, vocab_size=vocab_size)
+    assert (model.config.mask_time_prob, model.config.mask_time_length) == (0.3, 7)
+    assert model.config.hidden_dropout == model.config.final_dropout == 0.25
+    assert model.config.attention_dropout == model.config.feat_proj_dropout == 0.25
+    assert model.config.layerdrop == 0.1  # the checkpoint's own
