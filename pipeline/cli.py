@@ -5,8 +5,11 @@ TFX takes 10 to 20 seconds to import; help and argument errors must not wait for
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 import traceback
+import warnings
 from importlib import import_module
 
 import click
@@ -65,6 +68,8 @@ def w2v(ctx: click.Context, debug: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; an error becomes one sentence on stderr and an exit code."""
     given = sys.argv[1:] if arguments is None else arguments
+    if "--debug" not in given:
+        _hush_libraries()
     try:
         w2v.main(given, prog_name="w2v", standalone_mode=False)
     except click.exceptions.Exit as leaving:
@@ -77,6 +82,13 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
     except Exception as error:
         _explain(error, debug="--debug" in given)
+
+
+def _hush_libraries() -> None:
+    """TensorFlow, Beam and Google's clients greet with pages of notices; --debug shows them."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore")
+    logging.getLogger().setLevel(logging.ERROR)
 
 
 def _explain(error: Exception, debug: bool) -> None:

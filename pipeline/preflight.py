@@ -35,6 +35,15 @@ def check_corpus(config: RunConfig) -> None:
             f"There is no corpus at {corpus} (data.corpus); put one there in LibriSpeech layout, "
             f"or make a synthetic one: w2v corpus --to {corpus} --utterances 700"
         )
+    if filesystem.is_remote(corpus):
+        return
+    folders = [place for place in Path(corpus).iterdir() if place.is_dir()]
+    for split, pattern in config.data.splits.items():
+        if not any(folder.match(pattern) for folder in folders):
+            found = ", ".join(sorted(folder.name for folder in folders)) or "no folder"
+            raise BadInputError(
+                f"No folder of {corpus} matches data.{split} ({pattern}); it holds {found}."
+            )
 
 
 def check_checkpoint(config: RunConfig) -> None:

@@ -14,8 +14,10 @@ from pipeline.outcome import Outcome, read_outcome
 from pipeline.terminal import quiet_run
 
 NODES = 12
+# Beam adds to a message where it was running.
+BEAM_NOTE = " [while running"
 # Beam carries an error of a worker as text: "models.errors.BadInputError: the sentence".
-ERROR_IN_TEXT = re.compile(r"models\.errors\.(\w+): (.*?)(?:\n| \[while running|$)")
+ERROR_IN_TEXT = re.compile(r"models\.errors\.(\w+): (.*?)(?:\n|$)")
 
 
 def run_supervised(config: RunConfig, root: Path, runner: RunnerName, log_path: Path) -> Outcome:
@@ -34,12 +36,12 @@ def as_user_error(error: BaseException, log_path: Path) -> W2vError:
     """The error of ours inside whatever TFX and Beam wrapped around it."""
     for cause in _causes(error):
         if isinstance(cause, W2vError):
-            return cause
+            return type(cause)(str(cause).partition(BEAM_NOTE)[0])
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
             return _disk_full(cause)
         carried = ERROR_IN_TEXT.search(str(cause))
         if carried and hasattr(errors, carried[1]):
-            return getattr(errors, carried[1])(carried[2])
+            return getattr(errors, carried[1])(carried[2].partition(BEAM_NOTE)[0])
         if "No space left on device" in str(cause):
             return _disk_full(cause)
     return W2vError(

@@ -19,7 +19,6 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from models.progress import LOGGER_NAME
 
-OUR_ROOMS = ("models", "components", "pipeline")
 # What TFX's runners log around each node (their message templates, not the rendered text).
 NODE_STARTS = ("Component %s is running.", "node %s is running.")
 NODE_ENDS = ("Component %s is finished.", "node %s is finished.")
@@ -80,9 +79,8 @@ class Screen(logging.Handler):
         self._loggers = [logging.getLogger(name) for name in ("absl", LOGGER_NAME)]
         for logger in self._loggers:
             logger.addHandler(self)
-        # What our rooms say reaches the log file as plain lines, progress too.
-        for name in (*OUR_ROOMS, LOGGER_NAME):
-            logging.getLogger(name).setLevel(logging.INFO)
+        # Whatever anybody says reaches the log file as plain lines, progress too.
+        logging.getLogger().setLevel(logging.INFO)
         self._bars.start()
         return self
 

@@ -1,0 +1,83 @@
+"""The compiled Vertex pipeline: it parses, holds every node, and names nothing of this machine."""
+
+import json
+from pathlib import Path
+
+import pytest
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+import kubeflow.compile
+from kubeflow.compile import compile_for_vertex
+from models.errors import BadInputError
+from pipeline.config import load_config
+
+ROOT = "gs://bucket/w2v"
+NODES = {
+    "SpeechExampleGen",
+    "StatisticsGen",
+    "ImportSchemaGen",
+    "SpeechValidator",
+    "CheckpointImporter",
+    "Transform",
+    "Trainer",
+    "ModelExporter",
+    "WerEvaluator",
+    "LatestBlessed-model-resolver",
+    "LatestBlessed-model-blessing-resolver",
+    "ReleaseGate",
+    "ReleasePusher",
+}
+
+
+@pytest.fixture(scope="module")
+def config(tiny_checkpoint):
+    overrides = [f"model.checkpoint={tiny_checkpoint}", "data.corpus=gs://bucket/LibriSpeech"]
+    return load_config("librispeech-100h", root=ROOT, overrides=overrides)
+
+
+@pytest.fixture(scope="module")
+def compiled(config, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("compiled") / "pipeline.json"
+    compile_for_vertex(config, ROOT, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def spec(compiled) -> pipeline_spec_pb2.PipelineSpec:
+    """The spec as the client's own message: an unknown field would be an error."""
+    job = json.loads(compiled.read_text())
+    return json_format.ParseDict(job["pipelineSpec"], pipeline_spec_pb2.PipelineSpec())
+
+
+def test_every_node_of_the_dag_is_a_task(spec):
+    assert set(spec.root.dag.tasks) == NODES
+
+
+def test_a_refused_model_reaches_no_pusher_before_its_gate(spec):
+    tasks = spec.root.dag.tasks
+    assert "ReleaseGate" in tasks["ReleasePusher"].dependent_tasks
+    assert "SpeechValidator" in tasks["Trainer"].dependent_tasks
+
+
+def test_our_executors_are_named_by_import_path_in_the_configs_image(spec, config):
+    executors = json_format.MessageToDict(spec.deployment_spec)["executors"]
+    trainer = executors["Trainer_executor"]["container"]
+    assert trainer["image"] == config.runner.image
+    evaluator = executors["WerEvaluator_executor"]["container"]["args"]
+    assert "components.wer_evaluator.executor.Executor" in evaluator
+
+
+def test_nothing_of_the_compiling_machine_is_in_the_spec(compiled):
+    package = Path(kubeflow.compile.__file__).parent.parent
+    assert str(package) not in compiled.read_text()
+
+
+def test_the_same_config_compiles_to_the_same_bytes(compiled, config, tmp_path):
+    compile_for_vertex(config, ROOT, tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == compiled.read_bytes()
+
+
+def test_a_root_that_the_cluster_cannot_see_is_refused(config, tmp_path):
+    with pytest.raises(BadInputError, match="give a bucket, such as --root gs://"):
+        compile_for_vertex(config, "/home/me/runs", tmp_path / "pipeline.json")

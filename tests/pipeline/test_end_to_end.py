@@ -1,0 +1,143 @@
+"""The main job, as a user types it: a corpus, a run, the same run again, and a refusal.
+
+One small run is shared by every test here: 120 utterances and few steps on the shipped checkpoint.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from components.release_pusher.releases import list_releases, read_manifest, verify
+
+SMALL = (
+    "training.stages=[{trains: head, steps: 10, learning_rate: 5.0e-3, schedule: constant}, "
+    "{trains: all, steps: 60, learning_rate: 1.0e-3, schedule: one_cycle}]",
+    "evaluation.variants=[unpadded, bucketed, constant_64000, constant_64000_unmasked]",
+    "gate.max_wer={unpadded: 0.9, tflite_int8/static: 0.9}",
+    "gate.min_utterances=10",
+    "export.tflite_seconds=[8]",
+)
+ARTIFACTS = {"saved_model/unpadded", "tflite_float32/static", "tflite_int8/static"}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished command."""
+
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def outcome(self) -> dict:
+        return json.loads(self.stdout)
+
+
+def w2v(*arguments: str) -> Ran:
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", *arguments], capture_output=True, text=True
+    )
+    return Ran(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
+
+
+def run_demo(root: Path, *changes: str, runner: str = "local") -> Ran:
+    settings = [option for change in (*SMALL, *changes) for option in ("--set", change)]
+    return w2v("run", "demo", "--root", str(root), "--runner", runner, "--json", *settings)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("runs")
+    made = w2v("corpus", "--to", str(root / "corpus"), "--utterances", "120")
+    assert made.code == 0, made.stderr
+    return root
+
+
+@pytest.fixture(scope="module")
+def first(root) -> Ran:
+    ran = run_demo(root)
+    assert ran.code == 0, ran.stderr
+    return ran
+
+
+@pytest.fixture(scope="module")
+def again(root, first) -> Ran:
+    return run_demo(root)
+
+
+@pytest.fixture(scope="module")
+def refused(root, again) -> Ran:
+    return run_demo(root, "gate.max_wer={unpadded: 0.0}")
+
+
+def test_the_model_really_learned(first):
+    dev = first.outcome["dev_wer"]
+    assert dev["after"] < 0.7 * dev["before"]
+
+
+def test_every_artifact_was_scored_in_its_own_runtime(first):
+    assert set(first.outcome["wer"]) >= ARTIFACTS
+    assert all(0 <= wer <= 1 for wer in first.outcome["wer"].values())
+
+
+def test_masked_padding_scores_as_unpadded(first):
+    wer = first.outcome["wer"]
+    assert wer["saved_model/bucketed"] == wer["saved_model/unpadded"]
+    assert wer["saved_model/constant_64000"] == wer["saved_model/unpadded"]
+
+
+def test_the_release_is_whole_and_says_what_it_is(first):
+    release = Path(first.outcome["release"])
+    assert verify(release) == []
+    manifest = read_manifest(release)
+    assert manifest.wer == pytest.approx(first.outcome["wer"])
+    assert len(manifest.provenance.checkpoint_sha256) == 64
+    assert "num_files" in manifest.provenance.data_fingerprint
+    for path in ("saved_model.pb", "tflite/model-int8.tflite", "report/report.html"):
+        assert (release / path).stat().st_size > 0
+
+
+def test_the_published_model_transcribes_a_recording(first, root):
+    recording = next((root / "corpus").glob("test-*/*/*/*.flac"))
+    for model in (first.outcome["release"], f"{first.outcome['release']}/tflite/model-int8.tflite"):
+        heard = w2v("transcribe", model, str(recording))
+        assert heard.code == 0, heard.stderr
+        assert set(heard.stdout.strip()) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ' ")
+
+
+def test_nothing_but_the_outcome_reaches_the_screen(first, root):
+    assert first.outcome  # stdout is one JSON document
+    assert "tensorflow" not in first.stderr.lower() and "warning" not in first.stderr.lower()
+    assert next((root / "logs").glob("*.log")).stat().st_size > 0
+
+
+def test_the_same_run_again_is_served_from_the_cache(again, first):
+    assert again.code == 0
+    assert again.outcome["wer"] == first.outcome["wer"]
+    assert again.outcome["release"] == first.outcome["release"]
+    assert again.outcome["already_published"]
+    assert "Trainer            from cache" in again.stderr
+
+
+def test_the_gate_refuses_with_its_reason_and_publishes_nothing(refused, root):
+    assert refused.code == 3
+    assert refused.outcome["release"] is None
+    failed = [finding for finding in refused.outcome["findings"] if not finding["passed"]]
+    assert [finding["rule"] for finding in failed] == ["WER saved_model/unpadded"]
+    assert "is over 0.00% by" in failed[0]["reason"]
+    assert [release.version for release in list_releases(root / "releases")] == [1]
+
+
+@pytest.mark.slow
+def test_the_beam_runner_gives_the_same_outcome(first, root, tmp_path):
+    (tmp_path / "corpus").symlink_to(root / "corpus")
+    ran = run_demo(tmp_path, f"data.corpus={root / 'corpus'}", runner="beam")
+    assert ran.code == 0, ran.stderr
+    assert ran.outcome["wer"] == pytest.approx(first.outcome["wer"], abs=0.05)

@@ -1,0 +1,61 @@
+"""What went wrong inside TFX and Beam comes out as one sentence with the right exit code."""
+
+import errno
+import os
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+
+from models.errors import BadInputError, W2vError
+from pipeline.supervise import as_user_error
+
+LOG = Path("run.log")
+
+
+def wrapped(cause: BaseException) -> BaseException:
+    """The cause as a node's failure reaches the runner."""
+    try:
+        try:
+            raise cause
+        except BaseException as error:
+            raise RuntimeError("Failed to execute node") from error
+    except RuntimeError as outer:
+        return outer
+
+
+def test_an_error_of_ours_comes_out_as_it_was():
+    cause = BadInputError("The corpus is empty; add files.")
+    error = as_user_error(wrapped(cause), LOG)
+    assert (type(error), str(error)) == (BadInputError, str(cause))
+
+
+def test_an_error_of_ours_inside_a_beam_worker_is_found_in_its_text():
+    def fail(_):
+        raise BadInputError("a.flac is broken; replace it.")
+
+    with pytest.raises(Exception) as failure:
+        with beam.Pipeline(runner="FnApiRunner") as pipeline:
+            _ = pipeline | beam.Create([1]) | beam.Map(fail)
+    error = as_user_error(wrapped(failure.value), LOG)
+    assert isinstance(error, BadInputError)
+    assert str(error) == "a.flac is broken; replace it."
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/records.gz"),
+        RuntimeError("RESOURCE_EXHAUSTED: /data/records.gz; No space left on device"),
+    ],
+)
+def test_a_full_disk_says_what_to_do_and_that_releases_are_safe(cause):
+    error = as_user_error(wrapped(cause), LOG)
+    assert isinstance(error, BadInputError)
+    assert "The disk is full" in str(error) and "no release was touched" in str(error)
+
+
+def test_any_other_error_names_itself_and_the_log():
+    error = as_user_error(ValueError("shapes differ\nmore lines"), LOG)
+    assert isinstance(error, W2vError) and error.exit_code == 1
+    assert str(error) == "The pipeline stopped: ValueError: shapes differ (the log: run.log)"
