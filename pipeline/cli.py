@@ -71,9 +71,9 @@ def main(arguments: list[str] | None = None) -> None:
     if "--debug" not in given:
         _hush_libraries()
     try:
-        w2v.main(given, prog_name="w2v", standalone_mode=False)
-    except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
+        # Not standalone, click gives the code of `ctx.exit` back; our commands themselves give None.
+        if code := w2v.main(given, prog_name="w2v", standalone_mode=False):
+            sys.exit(code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

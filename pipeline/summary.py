@@ -10,9 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from components.release_gate.report import percent
 from components.release_gate.rules import full_name
-from components.wer_evaluator.scores import Score, whole
+from components.wer_evaluator.scores import Score, percent, whole
 from pipeline.outcome import Outcome
 
 

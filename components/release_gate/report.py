@@ -14,7 +14,7 @@ import jinja2
 import jiwer
 
 from components.release_gate.rules import Finding
-from components.wer_evaluator.scores import Score, whole
+from components.wer_evaluator.scores import Score, percent, whole
 from models import filesystem
 
 if TYPE_CHECKING:
@@ -119,10 +119,6 @@ def align(reference: str, hypothesis: str) -> list[DiffPiece]:
         )
         for chunk in output.alignments[0]
     ]
-
-
-def percent(rate: float | None) -> str:
-    return "–" if rate is None or math.isnan(rate) else f"{100 * rate:.2f} %"
 
 
 def _main_trial(scores: list[Score]) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.release_gate.config import GateConfig
-from components.wer_evaluator.scores import Score
+from components.wer_evaluator.scores import Score, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,8 +84,8 @@ def _within_bounds(scores: list[Score], config: GateConfig) -> Iterator[Finding]
 
 def _beside_bound(wer: float, bound: float) -> str:
     if wer <= bound:
-        return f"{wer:.2%} is within {bound:.2%}"
-    return f"{wer:.2%} is over {bound:.2%} by {100 * (wer - bound):.2f} points"
+        return f"{percent(wer)} is within {percent(bound)}"
+    return f"{percent(wer)} is over {percent(bound)} by {100 * (wer - bound):.2f} points"
 
 
 def _score_name(score: Score) -> str:
@@ -131,7 +131,7 @@ def _no_regression(
     direction = "worse" if difference > 0 else "better"
     reason = (
         f"{abs(100 * difference):.2f} points {direction} than {baseline.name} on {len(pairs)} "
-        f"utterances (it is worse with {sureness:.1%} confidence)"
+        f"utterances (it is worse with {100 * sureness:.1f} % confidence)"
     )
     if difference == 0:
         reason = f"as good as {baseline.name} on {len(pairs)} utterances"

@@ -115,5 +115,10 @@ def _score(artifact: str, variant: str, slice_name: str, rows: pd.DataFrame) -> 
     )
 
 
+def percent(rate: float) -> str:
+    """A rate as people read it; a dash where it is not a number."""
+    return "–" if math.isnan(rate) else f"{100 * rate:.2f} %"
+
+
 def _or_none(rate: float) -> float | None:
     return None if math.isnan(rate) else rate

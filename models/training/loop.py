@@ -112,7 +112,7 @@ def _steps(
     done = 0
     skipped_in_a_row = 0
     for stage in config.stages:
-        train_step = _make_train_step(model, stage, config)
+        train_step = make_train_step(model, stage, config)
         for _ in range(stage.steps):
             batch = next(batches)
             loss, finite = train_step(
@@ -140,7 +140,7 @@ def _record(
         report("Fine-tuning", done, total, f"loss {loss:.3f}")
 
 
-def _make_train_step(
+def make_train_step(
     model: Wav2Vec2ForCTC, stage: Stage, config: TrainingConfig
 ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
     """The compiled step of one stage: gradients for what the stage trains, clipped, applied."""

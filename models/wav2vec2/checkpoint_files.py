@@ -57,7 +57,12 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     """Read names and shapes; the tensors themselves are read later, one at a time."""
     location = str(path).rstrip("/")
     if not tf.io.gfile.exists(location):
-        raise BadInputError(f"There is no {location}: name a Hugging Face folder or a fairseq .pt.")
+        raise BadInputError(
+            f"There is no {location} here: name the folder of a downloaded Hugging Face"
+            " checkpoint, or a fairseq .pt."
+        )
+    if location.endswith(".safetensors"):
+        raise BadInputError(f"{location} is weights alone: name the folder of its config.json.")
     if not tf.io.gfile.isdir(location):
         return _open_fairseq(location)
     config_file = f"{location}/config.json"

@@ -110,11 +110,14 @@ class Wav2Vec2Config:
     def from_text(cls, text: str, where: str = "config.json") -> Wav2Vec2Config:
         """Take the text of a `config.json`; `where` names it in the sentence of an error."""
         try:
-            return cls.from_dict(json.loads(text))
+            content = json.loads(text)
         except json.JSONDecodeError as error:
             raise BadInputError(
                 f"{where} is not JSON (line {error.lineno}: {error.msg}): fetch the file again."
             ) from error
+        if not isinstance(content, dict):
+            raise BadInputError(f"{where} holds no settings by name: fetch the file again.")
+        return cls.from_dict(content)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Wav2Vec2Config:

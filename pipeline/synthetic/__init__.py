@@ -111,8 +111,10 @@ def _plan(utterances, seed, grammar, speakers, words) -> list:
 
 
 def _speak(to: Path, chapters: list, workers: int, on_progress) -> list[float]:
-    from pipeline.synthetic.librispeech import write_chapter
+    from pipeline.synthetic.librispeech import seconds_of, write_chapter
 
+    # Chapters appear whole, so one that is there was finished by an earlier call.
+    missing = [chapter for chapter in chapters if not (to / chapter.folder).exists()]
     total = sum(chapter.utterances for chapter in chapters)
     done, seconds = 0, []
     # A fresh process for each chapter: espeak carries state from one sentence to the next, and
@@ -120,9 +122,10 @@ def _speak(to: Path, chapters: list, workers: int, on_progress) -> list[float]:
     with ProcessPoolExecutor(
         workers, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1
     ) as pool:
-        spoken = pool.map(write_chapter, [to] * len(chapters), chapters)
-        for chapter, length in zip(chapters, spoken, strict=True):
-            seconds.append(length)
+        spoken = pool.map(write_chapter, [to] * len(missing), missing)
+        for chapter in chapters:
+            there = chapter not in missing
+            seconds.append(seconds_of(to / chapter.folder) if there else next(spoken))
             done += chapter.utterances
             on_progress(done, total)
     return seconds

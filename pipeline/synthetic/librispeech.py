@@ -54,8 +54,6 @@ def write_chapter(root: Path, chapter: Chapter) -> float:
     import soundfile
 
     target = root / chapter.folder
-    if target.exists():
-        return _seconds_of(target)
     unfinished = target.with_name(target.name + UNFINISHED_SUFFIX)
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -138,7 +136,8 @@ def _as_recorded(speech: np.ndarray, source: random.Random) -> np.ndarray:
     return (padded + noise).astype(np.float32)
 
 
-def _seconds_of(folder: Path) -> float:
+def seconds_of(folder: Path) -> float:
+    """Seconds of audio in a chapter that is there already."""
     import soundfile
 
     return sum(soundfile.info(path).duration for path in folder.glob("*.flac"))

@@ -131,7 +131,7 @@ def test_the_gate_refuses_with_its_reason_and_publishes_nothing(refused, root):
     assert refused.outcome["release"] is None
     failed = [finding for finding in refused.outcome["findings"] if not finding["passed"]]
     assert [finding["rule"] for finding in failed] == ["WER saved_model/unpadded"]
-    assert "is over 0.00% by" in failed[0]["reason"]
+    assert "is over 0.00 % by" in failed[0]["reason"]
     assert [release.version for release in list_releases(root / "releases")] == [1]
 
 

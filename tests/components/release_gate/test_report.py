@@ -41,7 +41,7 @@ PREDICTIONS = pd.DataFrame(
         prediction("u3", "STOP", "STOP"),
     )
 )
-FINDINGS = [Finding("WER saved_model/unpadded", False, "50.00% is over 5.00% by 45.00 points")]
+FINDINGS = [Finding("WER saved_model/unpadded", False, "50.00 % is over 5.00 % by 45.00 points")]
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_every_form_says_what_was_decided_and_why(verdict, tmp_path):
     for name in ("report.html", "report.md"):
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert "Refused: tiny" in text
-        assert "50.00% is over 5.00% by 45.00 points" in text
+        assert "50.00 % is over 5.00 % by 45.00 points" in text
         assert "speaker:1" in text
     assert read_verdict(str(tmp_path)) == verdict
 

@@ -47,7 +47,7 @@ def test_a_wer_at_its_bound_passes_and_over_it_fails_saying_by_how_much():
     assert verdict(table, max_wer={"unpadded": 0.1})["WER saved_model/unpadded"]
     finding = findings(table, max_wer={"unpadded": 0.08})[0]
     assert not finding.passed
-    assert finding.reason == "10.00% is over 8.00% by 2.00 points"
+    assert finding.reason == "10.00 % is over 8.00 % by 2.00 points"
 
 
 def test_a_bound_of_zero_passes_only_perfection():

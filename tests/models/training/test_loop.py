@@ -108,18 +108,6 @@ def part_of(path: str) -> str:
     return next(part for part in parts if f"/{part}/" in f"/{path}/")
 
 
-def test_training_on_a_handful_of_utterances_learns_them(model, batches):
-    stages = Stage("head", 10, 1e-2, "constant"), Stage("all", 90, 1e-2, "constant")
-    history = train(model, endless(batches), batches, recipe(*stages, evaluate_every=40))
-    losses = [loss for _, loss in history.losses]
-    assert [step for step, _ in history.losses] == list(range(10, 101, 10))
-    assert losses[-1] < 0.2 * losses[0]
-    assert [one.step for one in history.evaluations] == [40, 80, 100]
-    assert history.initial_wer >= 0.9
-    assert history.best.wer < 0.3
-    assert history.skipped_steps == 0
-
-
 @pytest.mark.parametrize(
     ("trains", "parts"),
     [
@@ -147,10 +135,29 @@ class Watched:
         return iter(self.batches)
 
 
-def test_the_model_ends_with_its_best_weights_not_its_last(model, batches):
+@pytest.fixture(scope="module")
+def learned_and_wrecked(batches):
+    """A model that learned the utterances and was then wrecked by a mad learning rate."""
+    model = Wav2Vec2ForCTC(MODEL, seed=0)
     dev = Watched(model, batches)
     learn, wreck = Stage("all", 60, 1e-2, "constant"), Stage("all", 20, 5.0, "constant")
     history = train(model, endless(batches), dev, recipe(learn, wreck, evaluate_every=20))
+    return model, dev, history
+
+
+def test_training_on_a_handful_of_utterances_learns_them(learned_and_wrecked):
+    *_, history = learned_and_wrecked
+    losses = dict(history.losses)
+    assert list(losses) == list(range(10, 81, 10))
+    assert losses[60] < 0.3 * losses[10]
+    assert [one.step for one in history.evaluations] == [20, 40, 60, 80]
+    assert history.initial_wer >= 0.9
+    assert history.best.wer < 0.3
+    assert history.skipped_steps == 0
+
+
+def test_the_model_ends_with_its_best_weights_not_its_last(learned_and_wrecked, batches):
+    model, dev, history = learned_and_wrecked
     assert history.best.step == 60
     assert history.evaluations[-1].wer > history.best.wer
     best_seen = dev.seen[3]  # the first look was before training
@@ -161,7 +168,7 @@ def test_the_model_ends_with_its_best_weights_not_its_last(model, batches):
 def test_a_bad_batch_is_counted_and_leaves_the_weights_as_they_were(model, batches):
     before = snapshot(model)
     bad = endless([spoilt(batch) for batch in batches])
-    history = train(model, bad, batches, recipe(Stage("all", 3, 1e-2)))
+    history = train(model, bad, batches, recipe(Stage("head", 3, 1e-2)))
     assert history.skipped_steps == 3
     assert changed(before, model) == set()
 

@@ -144,6 +144,13 @@ def test_a_path_that_does_not_exist_is_refused(tmp_path):
         open_checkpoint(tmp_path / "nowhere")
 
 
+def test_the_file_of_weights_alone_is_refused_for_its_folder(folder, reference):
+    as_one_safetensors(folder, reference.state_dict())
+
+    with pytest.raises(BadInputError, match=r"name the folder of its config\.json"):
+        open_checkpoint(folder / "model.safetensors")
+
+
 def test_a_missing_shard_is_refused_by_name(folder, reference):
     as_sharded_safetensors(folder, reference.state_dict())
     (folder / "model-00002-of-00003.safetensors").unlink()

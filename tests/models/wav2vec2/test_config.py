@@ -65,6 +65,9 @@ def test_a_missing_or_broken_file_is_refused_by_name(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(BadInputError, match="not JSON"):
         Wav2Vec2Config.from_json(tmp_path)
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(BadInputError, match="no settings by name"):
+        Wav2Vec2Config.from_json(tmp_path)
 
 
 def test_an_unknown_change_is_refused_by_name():

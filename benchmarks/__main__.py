@@ -1,0 +1,58 @@
+"""`python -m benchmarks [NAME …] [--json FILE]`: run benchmarks and print them side by side."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import json
+import platform
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.rows import Row
+from benchmarks.suites import SUITES
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SUITES)}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.names) - set(SUITES))
+    if unknown:
+        parser.error(f"there is no benchmark {unknown[0]!r}; known are {', '.join(SUITES)}")
+    rows: list[Row] = []
+    for name in arguments.names or SUITES:
+        suite_rows = SUITES[name]()
+        rows += suite_rows
+        _print(name, suite_rows)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(_document(rows), indent=1) + "\n")
+
+
+def _print(name: str, rows: list[Row]) -> None:
+    table = Table(title=name, title_justify="left", box=None, header_style="dim")
+    table.add_column("What")
+    table.add_column("Who")
+    table.add_column("Median s", justify="right")
+    table.add_column("Beside the peer", justify="right")
+    for row in rows:
+        peer = next(other for other in rows if other.what == row.what and other.is_peer)
+        ratio = f"{row.seconds / peer.seconds:.2f} ×"
+        table.add_row(row.what, row.who, f"{row.seconds:.3f}", ratio)
+    Console().print(table)
+
+
+def _document(rows: list[Row]) -> dict:
+    return {
+        "date": datetime.date.today().isoformat(),
+        "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
+        "rows": [dataclasses.asdict(row) for row in rows],
+    }
+
+
+if __name__ == "__main__":
+    main()
