@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import errno
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models import errors
 from models.errors import BadInputError, W2vError
 from pipeline.config import RunConfig, RunnerName
-from pipeline.outcome import Outcome, read_outcome
 from pipeline.terminal import quiet_run
+
+if TYPE_CHECKING:
+    from pipeline.outcome import Outcome
+
+log = logging.getLogger(__name__)
 
 NODES = 12
 # Beam adds to a message where it was running.
@@ -22,14 +28,21 @@ ERROR_IN_TEXT = re.compile(r"models\.errors\.(\w+): (.*?)(?:\n|$)")
 
 def run_supervised(config: RunConfig, root: Path, runner: RunnerName, log_path: Path) -> Outcome:
     """Run, watch, and read what came of it."""
-    try:
-        with quiet_run(log_path, NODES):
-            from pipeline.runners import METADATA_FILE, run_pipeline
+    with quiet_run(log_path, NODES):
+        try:
+            return _run(config, root, runner)
+        except Exception as error:
+            log.exception("the run failed")
+            raise as_user_error(error, log_path) from error
 
-            run_pipeline(config, root, runner)
-            return read_outcome(root / METADATA_FILE, config.name)
-    except Exception as error:
-        raise as_user_error(error, log_path) from error
+
+def _run(config: RunConfig, root: Path, runner: RunnerName) -> Outcome:
+    # TFX takes seconds to import: only now, and under the quiet screen.
+    from pipeline.outcome import read_outcome
+    from pipeline.runners import METADATA_FILE, run_pipeline
+
+    run_pipeline(config, root, runner)
+    return read_outcome(root / METADATA_FILE, config.name)
 
 
 def as_user_error(error: BaseException, log_path: Path) -> W2vError:
