@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     if "--debug" not in given:
         _hush_libraries()
     try:
-        # Not standalone, click gives the code of `ctx.exit` back; our commands themselves give None.
+        # Not standalone, click gives the code of `ctx.exit` back; our own commands give None.
         if code := w2v.main(given, prog_name="w2v", standalone_mode=False):
             sys.exit(code)
     except click.ClickException as error:

@@ -44,10 +44,10 @@ def short(path: str | Path) -> str:
 def _score_table(outcome: Outcome, bounds: dict[str, float]) -> Table:
     bound_of = {full_name(name): bound for name, bound in bounds.items()}
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("Artifact")
-    table.add_column("Padding")
-    for heading in ("WER", "Bound", "CER", "Utterances", "× real time"):
-        table.add_column(heading, justify="right")
+    table.add_column("Artifact", no_wrap=True)
+    table.add_column("Padding", no_wrap=True)
+    for heading in ("WER", "Bound", "CER", "Heard", "× real time"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for score in whole(outcome.verdict.scores):
         table.add_row(*_score_row(score, bound_of.get(score.trial)))
     return table
@@ -57,14 +57,13 @@ def _score_row(score: Score, bound: float | None) -> list[str]:
     wer = percent(score.wer)
     if bound is not None:
         wer = f"[{'green' if score.wer <= bound else 'red'}]{wer}[/]"
-    excluded = f" (+{score.excluded} too long)" if score.excluded else ""
     return [
         score.artifact,
         score.variant,
         wer,
         "" if bound is None else percent(bound),
         percent(score.cer),
-        f"{score.utterances}{excluded}",
+        f"{score.utterances} of {score.utterances + score.excluded}",
         f"{score.times_real_time:.0f}",
     ]
 

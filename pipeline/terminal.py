@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import absl.logging
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -81,6 +82,9 @@ class Screen(logging.Handler):
             logger.addHandler(self)
         # Whatever anybody says reaches the log file as plain lines, progress too.
         logging.getLogger().setLevel(logging.INFO)
+        # Through absl itself: TensorFlow turns its verbosity down now and then, and up again to
+        # what absl remembers.
+        absl.logging.set_verbosity(absl.logging.INFO)
         self._bars.start()
         return self
 
