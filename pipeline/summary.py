@@ -46,7 +46,7 @@ def _score_table(outcome: Outcome, bounds: dict[str, float]) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("Artifact", no_wrap=True)
     table.add_column("Padding", no_wrap=True)
-    for heading in ("WER", "Bound", "CER", "Heard", "× real time"):
+    for heading in ("WER", "Bound", "Heard", "Speed"):
         table.add_column(heading, justify="right", no_wrap=True)
     for score in whole(outcome.verdict.scores):
         table.add_row(*_score_row(score, bound_of.get(score.trial)))
@@ -62,9 +62,8 @@ def _score_row(score: Score, bound: float | None) -> list[str]:
         score.variant,
         wer,
         "" if bound is None else percent(bound),
-        percent(score.cer),
-        f"{score.utterances} of {score.utterances + score.excluded}",
-        f"{score.times_real_time:.0f}",
+        f"{score.utterances}/{score.utterances + score.excluded}",
+        f"{score.times_real_time:.0f} ×",
     ]
 
 
