@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
+from models import filesystem
 from models.errors import BadInputError
+from models.wav2vec2.binary_file import open_binary, widen_bfloat16
 
 # Little-endian, as the format prescribes; bfloat16, which NumPy lacks, is widened when read.
 _DTYPES = {
@@ -43,7 +44,7 @@ class SafeTensor:
     shape: tuple[int, ...]
 
     def read(self) -> np.ndarray:
-        with tf.io.gfile.GFile(self.path, "rb") as file:
+        with open_binary(self.path) as file:
             file.seek(self.start)
             content = file.read(_size(self.dtype, self.shape))
         flat = np.frombuffer(content, dtype=_DTYPES[self.dtype])
@@ -52,8 +53,8 @@ class SafeTensor:
 
 def read_safetensors(path: str) -> dict[str, SafeTensor]:
     """The tensors of one file by name; each is read from disk when it is asked for."""
-    file_size = tf.io.gfile.stat(path).length
-    with tf.io.gfile.GFile(path, "rb") as file:
+    file_size = filesystem.size(path)
+    with open_binary(path) as file:
         prefix = file.read(8)
         length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else file_size
         if length > file_size - 8:
@@ -103,11 +104,6 @@ def _size(dtype: str, shape: tuple[int, ...]) -> int:
     return math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
 
 
-def widen_bfloat16(halves: np.ndarray) -> np.ndarray:
-    """bfloat16, given as its 16 bits, to float32: the same bits with zeros behind them."""
-    return (halves.astype("<u4") << 16).view("<f4")
-
-
 def write_safetensors(path: str, tensors: Iterable[tuple[str, tuple[int, ...], Any]]) -> None:
     """Write float32 tensors given as (key, shape, function that makes the array), one at a time."""
     listed = sorted(tensors, key=lambda item: item[0])
@@ -119,7 +115,7 @@ def write_safetensors(path: str, tensors: Iterable[tuple[str, tuple[int, ...], A
         offset = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the data start at a multiple of eight bytes
-    with tf.io.gfile.GFile(path, "wb") as file:
+    with open_binary(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for _, _, make in listed:
             file.write(np.ascontiguousarray(make(), dtype="<f4").tobytes())

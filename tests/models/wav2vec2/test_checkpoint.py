@@ -52,8 +52,8 @@ def test_a_folder_without_a_checkpoint_is_refused(tmp_path):
         Wav2Vec2ForCTC.from_pretrained(tmp_path)
 
 
-def test_a_new_head_for_another_vocabulary_keeps_the_trunk(config, waveforms, tmp_path):
-    model = Wav2Vec2ForCTC(config, seed=1)
+def test_a_new_head_for_another_vocabulary_keeps_the_trunk(tiny_config, waveforms, tmp_path):
+    model = Wav2Vec2ForCTC(tiny_config("stable"), seed=1)
     model.save_pretrained(tmp_path)
 
     again = Wav2Vec2ForCTC.from_pretrained(tmp_path, new_head=True, vocab_size=40, seed=2)
@@ -62,15 +62,15 @@ def test_a_new_head_for_another_vocabulary_keeps_the_trunk(config, waveforms, tm
     np.testing.assert_array_equal(again.wav2vec2(waveforms), model.wav2vec2(waveforms))
 
 
-def test_a_head_of_another_size_is_refused_unless_a_new_one_is_asked_for(config, tmp_path):
-    Wav2Vec2ForCTC(config, seed=1).save_pretrained(tmp_path)
+def test_a_head_of_another_size_is_refused_unless_a_new_one_is_asked_for(tiny_config, tmp_path):
+    Wav2Vec2ForCTC(tiny_config("stable"), seed=1).save_pretrained(tmp_path)
 
     with pytest.raises(BadInputError, match=r"lm_head\.weight \(\[12, 32\] instead of \[40, 32\]"):
         Wav2Vec2ForCTC.from_pretrained(tmp_path, vocab_size=40)
 
 
-def test_the_trunk_of_a_recogniser_can_be_read_alone(config, waveforms, tmp_path):
-    model = Wav2Vec2ForCTC(config, seed=1)
+def test_the_trunk_of_a_recogniser_can_be_read_alone(tiny_config, waveforms, tmp_path):
+    model = Wav2Vec2ForCTC(tiny_config("stable"), seed=1)
     model.save_pretrained(tmp_path)
 
     trunk = Wav2Vec2Model.from_pretrained(tmp_path)
@@ -78,8 +78,8 @@ def test_the_trunk_of_a_recogniser_can_be_read_alone(config, waveforms, tmp_path
     np.testing.assert_array_equal(trunk(waveforms), model.wav2vec2(waveforms))
 
 
-def test_settings_can_be_changed_in_passing_and_unknown_ones_are_refused(config, tmp_path):
-    Wav2Vec2ForCTC(config, seed=1).save_pretrained(tmp_path)
+def test_settings_can_be_changed_in_passing_and_unknown_ones_are_refused(tiny_config, tmp_path):
+    Wav2Vec2ForCTC(tiny_config("stable"), seed=1).save_pretrained(tmp_path)
 
     model = Wav2Vec2ForCTC.from_pretrained(tmp_path, layerdrop=0.3, mask_time_prob=0.0)
 
@@ -88,8 +88,8 @@ def test_settings_can_be_changed_in_passing_and_unknown_ones_are_refused(config,
         Wav2Vec2ForCTC.from_pretrained(tmp_path, layer_drop=0.3)
 
 
-def test_a_model_trained_in_mixed_precision_is_saved_in_full(config, waveforms, tmp_path):
-    model = Wav2Vec2ForCTC(config, seed=1, dtype="mixed_bfloat16")
+def test_a_model_trained_in_mixed_precision_is_saved_in_full(tiny_config, tmp_path):
+    model = Wav2Vec2ForCTC(tiny_config("stable"), seed=1, dtype="mixed_bfloat16")
     model.save_pretrained(tmp_path)
 
     again = Wav2Vec2ForCTC.from_pretrained(tmp_path)

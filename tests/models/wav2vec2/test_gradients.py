@@ -52,12 +52,8 @@ def reference_loss_and_gradients(reference, waveforms, lengths):
 
 @pytest.mark.parametrize(
     ("style", "lengths", "jit_compile", "reduction"),
-    [
-        ("base", None, False, "sum"),
-        ("base", None, True, "mean"),
-        ("stable", LENGTHS, False, "mean"),
-        ("stable", LENGTHS, True, "sum"),
-    ],
+    [("base", None, True, "mean"), ("stable", LENGTHS, False, "sum")],
+    ids=["base compiled", "stable padded"],
 )
 def test_every_gradient_equals_that_of_the_reference(
     tiny_config, reference_of, waveforms, style, lengths, jit_compile, reduction

@@ -66,8 +66,7 @@ def test_gradients_point_where_those_of_float32_do(pair, waveforms):
     def direction(model):
         variables = [one for one in model.trainable_variables if "masked_spec" not in one.path]
 
-        # XLA compiles one of the two styles; it takes its time.
-        @tf.function(jit_compile=not model.config.do_stable_layer_norm)
+        @tf.function
         def run(waveforms):
             with tf.GradientTape() as tape:
                 frames = model.frame_lengths(np.array(LENGTHS))
