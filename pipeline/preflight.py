@@ -51,6 +51,11 @@ def check_checkpoint(config: RunConfig) -> None:
     folder = config.model.checkpoint
     if filesystem.is_remote(folder):
         return
+    if os.path.isfile(folder):
+        raise BadInputError(
+            f"model.checkpoint is the file {folder}, but a run starts from a folder; make one: "
+            f"w2v convert {folder} --to DIR"
+        )
     if not os.path.isdir(folder):
         raise BadInputError(
             f"There is no checkpoint folder at {folder} (model.checkpoint); give a folder in "

@@ -48,6 +48,12 @@ def test_an_incomplete_checkpoint_names_what_is_missing(config, tiny_checkpoint,
         check_before_run(with_checkpoint(config, str(folder)), tmp_path)
 
 
+def test_a_single_file_checkpoint_is_pointed_to_convert(config, tmp_path):
+    (tmp_path / "wav2vec_small.pt").write_bytes(b"")
+    with pytest.raises(BadInputError, match=r"w2v convert .*wav2vec_small\.pt --to"):
+        check_before_run(with_checkpoint(config, str(tmp_path / "wav2vec_small.pt")), tmp_path)
+
+
 def test_a_full_disk_is_told_before_it_costs_anything(config, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: usage(1 << 40, 1 << 40, 1 << 20))

@@ -7,7 +7,6 @@ import tensorflow as tf
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.model_exporter.executor import PROBE_UTTERANCES, Executor, read_probe
-from models.errors import W2vError
 from models.export.artifacts import read_index
 from models.export.config import ExportConfig
 from models.recognisers import open_recogniser
@@ -39,9 +38,9 @@ def inputs(tiny_checkpoint, transform_graph_folder, speech_records, tmp_path_fac
     }
 
 
-def run_export(inputs, folder, config=CONFIG):
+def run_export(inputs, folder):
     output = artifact(standard_artifacts.Model, folder)
-    properties = {"export": to_json(config), "probe_split": "dev"}
+    properties = {"export": to_json(CONFIG), "probe_split": "dev"}
     Executor().Do(inputs, {"exported_model": [output]}, properties)
     return output
 
@@ -57,12 +56,6 @@ def test_the_artifact_holds_every_export_and_its_sizes(inputs, tmp_path):
     assert set(signatures) == {"serving_default", "unmasked", "examples"}
     texts = signatures["examples"](examples=tf.constant([speech_example(0, "", 0.5)]))["text"]
     assert texts.shape == (1,)
-
-
-def test_an_export_that_drifts_stops_the_node(inputs, tmp_path):
-    strict = ExportConfig(tflite=("float32",), tflite_seconds=(1.0,), max_float_delta=0.0)
-    with pytest.raises(W2vError, match="tflite_float32 differs from the trained model"):
-        run_export(inputs, tmp_path, strict)
 
 
 def test_the_probe_is_the_first_few_utterances_as_waveforms(inputs):
