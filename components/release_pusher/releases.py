@@ -13,6 +13,7 @@ is killed leaves only a hidden folder, which the next one sweeps away.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -169,5 +170,6 @@ def _flush_to_disk(folder: Path) -> None:
 
 def _sweep_stale(root: Path) -> None:
     for place in root.glob(f"{INCOMING_PREFIX}*"):
-        if time.time() - place.stat().st_mtime > STALE_SECONDS:
-            shutil.rmtree(place, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another pusher has just finished it
+            if time.time() - place.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(place, ignore_errors=True)

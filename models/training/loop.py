@@ -43,16 +43,20 @@ class Evaluation:
 class History:
     """What happened during training, as figures."""
 
-    initial_wer: float
+    evaluations: list[Evaluation]  # the first one before any training
     losses: list[tuple[int, float]] = field(default_factory=list)
-    evaluations: list[Evaluation] = field(default_factory=list)
     skipped_steps: int = 0
     audio_seconds: float = 0.0
     seconds: float = 0.0
 
     @property
+    def initial_wer(self) -> float:
+        return self.evaluations[0].wer
+
+    @property
     def best(self) -> Evaluation:
-        return min(self.evaluations, key=lambda evaluation: evaluation.wer)
+        """The lowest WER; of equals the one that was trained longest."""
+        return min(self.evaluations, key=lambda evaluation: (evaluation.wer, -evaluation.step))
 
 
 def fine_tune(
@@ -64,7 +68,7 @@ def fine_tune(
 ) -> History:
     """Train `model` in place through every stage; it ends with its best weights on dev."""
     recognise = make_recogniser(model, vocabulary)
-    history = History(initial_wer=dev_wer(recognise, vocabulary, dev_batches))
+    history = History([Evaluation(0, dev_wer(recognise, vocabulary, dev_batches))])
     log.info("dev WER before fine-tuning: %.1f %%", 100 * history.initial_wer)
     best_weights = model.get_weights()
     started = time.monotonic()
@@ -171,9 +175,11 @@ def make_train_step(
         )
         finite = tf.math.is_finite(norm)
         # A bad batch must not poison the weights: its step is left out and counted.
-        safe = [tf.where(finite, gradient, tf.zeros_like(gradient)) for gradient in clipped]
-        optimizer.apply(safe, variables)
+        tf.cond(finite, lambda: apply(clipped), lambda: None)
         return loss, finite
+
+    def apply(gradients: list[tf.Tensor]) -> None:
+        optimizer.apply(gradients, variables)
 
     if config.static_shapes:
         return tf.function(step)

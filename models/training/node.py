@@ -81,5 +81,8 @@ def _dev_batches(
 
 
 def _save_history(history: History, path: str) -> None:
-    record = dataclasses.asdict(history) | {"best": dataclasses.asdict(history.best)}
+    record = dataclasses.asdict(history) | {
+        "initial_wer": history.initial_wer,
+        "best": dataclasses.asdict(history.best),
+    }
     filesystem.write_text(path, json.dumps(record, indent=1))

@@ -150,7 +150,7 @@ def test_training_on_a_handful_of_utterances_learns_them(learned_and_wrecked):
     losses = dict(history.losses)
     assert list(losses) == list(range(10, 81, 10))
     assert losses[60] < 0.3 * losses[10]
-    assert [one.step for one in history.evaluations] == [20, 40, 60, 80]
+    assert [one.step for one in history.evaluations] == [0, 20, 40, 60, 80]
     assert history.initial_wer >= 0.9
     assert history.best.wer < 0.3
     assert history.skipped_steps == 0
@@ -163,6 +163,15 @@ def test_the_model_ends_with_its_best_weights_not_its_last(learned_and_wrecked, 
     best_seen = dev.seen[3]  # the first look was before training
     assert all(map(np.array_equal, model.get_weights(), best_seen))
     assert dev_wer(make_recogniser(model, VOCABULARY), VOCABULARY, batches) == history.best.wer
+
+
+def test_a_model_that_only_gets_worse_keeps_the_weights_it_came_with(batches):
+    model = Wav2Vec2ForCTC(MODEL, seed=0)
+    train(model, endless(batches), batches, recipe(Stage("all", 80, 1e-2, "constant")))
+    learned = model.get_weights()
+    history = train(model, endless(batches), batches, recipe(Stage("all", 20, 5.0, "constant")))
+    assert history.best.step == 0
+    assert all(map(np.array_equal, model.get_weights(), learned))
 
 
 def test_a_bad_batch_is_counted_and_leaves_the_weights_as_they_were(model, batches):
