@@ -12,8 +12,7 @@ from tfx.types import Artifact, artifact_utils
 from components.release_pusher.config import ReleaseConfig
 from components.release_pusher.releases import publish
 from components.wer_evaluator.scores import read_scores, whole
-from models import filesystem
-from models.export.artifacts import SERVING_FOLDER, TFLITE_FOLDER
+from models.export.artifacts import shipped_folders
 from schemas.properties import from_json
 from schemas.release_manifest import Provenance
 
@@ -31,30 +30,20 @@ class Executor(base_executor.BaseExecutor):
         if not model_utils.is_model_blessed(blessing):
             pushed.set_int_custom_property("pushed", 0)
             return
+        evaluation = artifact_utils.get_single_uri(input_dict["evaluation"])
         release = from_json(ReleaseConfig, exec_properties["release"])
         publication = publish(
             release.folder,
             release.name,
-            sources=_sources(artifact_utils.get_single_uri(input_dict["model"])),
+            sources=shipped_folders(artifact_utils.get_single_uri(input_dict["model"])),
             evidence={REPORT_FOLDER: artifact_utils.get_single_uri(input_dict["report"])},
-            wer=_wer(artifact_utils.get_single_uri(input_dict["evaluation"])),
+            wer={score.trial: score.wer for score in whole(read_scores(evaluation))},
             provenance=_provenance(input_dict, exec_properties),
         )
         pushed.set_int_custom_property("pushed", 1)
         pushed.set_int_custom_property("already", int(publication.already))
         pushed.set_string_custom_property("pushed_destination", publication.folder)
         pushed.set_string_custom_property("pushed_version", str(publication.manifest.version))
-
-
-def _sources(exported: str) -> dict[str, str]:
-    """Folders by their place in the release; the SavedModel is its top."""
-    sources = {"": filesystem.join(exported, SERVING_FOLDER)}
-    tflite = filesystem.join(exported, TFLITE_FOLDER)
-    return sources | ({TFLITE_FOLDER: tflite} if fileio.exists(tflite) else {})
-
-
-def _wer(evaluation: str) -> dict[str, float]:
-    return {score.trial: score.wer for score in whole(read_scores(evaluation))}
 
 
 def _provenance(input_dict: Artifacts, exec_properties: dict[str, Any]) -> Provenance:

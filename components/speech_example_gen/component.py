@@ -6,15 +6,13 @@ that decides whether the cache still holds are TFX's own.
 
 from __future__ import annotations
 
-from google.protobuf import any_pb2, struct_pb2
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base import executor_spec
-from tfx.proto import example_gen_pb2
 
 from components.speech_example_gen.config import DataConfig
-from components.speech_example_gen.executor import CONFIG_KEY, Executor
+from components.speech_example_gen.executor import Executor
+from components.speech_example_gen.properties import custom_config, input_config
 from components.speech_example_gen.sources import source_type
-from schemas.properties import to_json
 
 
 class SpeechExampleGen(FileBasedExampleGen):
@@ -23,18 +21,8 @@ class SpeechExampleGen(FileBasedExampleGen):
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
     def __init__(self, data: DataConfig) -> None:
-        below = source_type(data.layout).files_below_subset
-        settings = struct_pb2.Struct()
-        settings[CONFIG_KEY] = to_json(data)
-        packed = any_pb2.Any()
-        packed.Pack(settings)
         super().__init__(
             input_base=data.corpus,
-            input_config=example_gen_pb2.Input(
-                splits=[
-                    example_gen_pb2.Input.Split(name=name, pattern=f"{pattern}/{below}")
-                    for name, pattern in data.splits.items()
-                ]
-            ),
-            custom_config=example_gen_pb2.CustomConfig(custom_config=packed),
+            input_config=input_config(data, source_type(data.layout).files_below_subset),
+            custom_config=custom_config(data),
         )

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf import struct_pb2
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils
-from tfx.utils import proto_utils
 
-from components.speech_example_gen.config import DataConfig
 from components.speech_example_gen.findings import read_findings, refuse_bad_splits
 from components.speech_example_gen.ingest import SplitPlan, ingest_split, list_files
+from components.speech_example_gen.properties import read_properties
 from components.speech_example_gen.sources import source_type
 from models import filesystem
-from schemas.properties import from_json
 
 Artifacts = dict[str, list[Artifact]]
 FINDINGS_FOLDER = "findings"
-CONFIG_KEY = "data"
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -52,15 +48,3 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         for split in splits:
             examples.set_int_custom_property(f"{split.name}_utterances", split.utterances)
             examples.set_int_custom_property(f"{split.name}_quarantined", len(split.quarantined))
-
-
-def read_properties(exec_properties: dict[str, Any]) -> tuple[DataConfig, dict[str, str]]:
-    """The data section, and the file pattern of each split with its span filled in."""
-    custom = example_gen_pb2.CustomConfig()
-    proto_utils.json_to_proto(exec_properties["custom_config"], custom)
-    packed = struct_pb2.Struct()
-    custom.custom_config.Unpack(packed)
-    inputs = example_gen_pb2.Input()
-    proto_utils.json_to_proto(exec_properties["input_config"], inputs)
-    data = from_json(DataConfig, packed[CONFIG_KEY])
-    return data, {split.name: split.pattern for split in inputs.splits}

@@ -89,6 +89,13 @@ def read_index(folder: str) -> list[ExportedArtifact]:
     return [ExportedArtifact(**entry) for entry in index]
 
 
+def shipped_folders(exported: str) -> dict[str, str]:
+    """What a release is made of: folders by their place in it, the SavedModel at the top."""
+    folders = {"": filesystem.join(exported, SERVING_FOLDER)}
+    tflite = filesystem.join(exported, TFLITE_FOLDER)
+    return folders | ({TFLITE_FOLDER: tflite} if filesystem.exists(tflite) else {})
+
+
 def _checked(
     folder: str,
     place: tuple[str, str, str, bool],

@@ -12,8 +12,8 @@ import tensorflow as tf
 from models import filesystem
 from models.processor import copy_processor_files
 from models.vocabulary import VOCABULARY_FILE, Vocabulary
+from models.wav2vec2.assignment import CTC_HEAD, MASK_EMBEDDING, PRETRAINING_HEADS, assign
 from models.wav2vec2.checkpoint_files import Checkpoint, open_checkpoint
-from models.wav2vec2.conversion import CTC_HEAD, MASK_EMBEDDING, PRETRAINING_HEADS, assign
 from models.wav2vec2.safetensors_file import write_safetensors
 from models.wav2vec2.tensor_names import named_tensors
 
