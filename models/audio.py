@@ -38,6 +38,8 @@ def read_audio(source: str | Path | BinaryIO, sample_rate: int = 16_000) -> np.n
     import soundfile
     import soxr
 
+    if isinstance(source, str | Path) and not Path(source).exists():
+        raise BadInputError(f"There is no audio file {source}; check the path.")
     try:
         samples, file_rate = soundfile.read(source, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
