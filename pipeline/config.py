@@ -132,9 +132,18 @@ def find_config(name_or_path: str) -> Path:
     )
 
 
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, to which 1e-4 is a number as everybody else thinks."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+"), list("+-0123456789")
+)
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         where = f" at line {place.line + 1}" if place else ""
@@ -154,7 +163,7 @@ def _apply_override(settings: dict[str, Any], override: str) -> None:
         place = place.setdefault(section, {})
         if not isinstance(place, dict):
             raise BadInputError(f"--set {override!r}: {section!r} is a value, not a section.")
-    place[last] = yaml.safe_load(value)
+    place[last] = yaml.load(value, _Loader)
 
 
 def _fill(value: Any, names: dict[str, str]) -> Any:

@@ -85,7 +85,10 @@ def _torch() -> Finding:
     if util.find_spec("torch"):
         return Finding("torch", "ok", f"{metadata.version('torch')} (comparisons with PyTorch)")
     return Finding(
-        "torch", "note", "not installed: only comparisons with PyTorch need it", "w2v[torch]"
+        "torch",
+        "note",
+        "not installed: only comparisons with PyTorch need it",
+        "pip install torch==2.13.0",
     )
 
 

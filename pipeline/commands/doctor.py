@@ -21,10 +21,15 @@ def command(as_json: bool) -> None:
         click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
     else:
         from rich.console import Console
+        from rich.markup import escape
 
         console = Console()
         marks = {"ok": "[green]✓[/]", "note": "[yellow]·[/]", "missing": "[red]✗[/]"}
         for finding in findings:
             cure = f"  → {finding.cure}" if finding.cure else ""
-            console.print(f"{marks[finding.state]} {finding.what:<22} {finding.found}{cure}")
+            console.print(
+                f"{marks[finding.state]} {finding.what:<27}{escape(finding.found + cure)}",
+                soft_wrap=True,
+                highlight=False,
+            )
     sys.exit(1 if any(finding.state == "missing" for finding in findings) else 0)

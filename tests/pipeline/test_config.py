@@ -55,6 +55,12 @@ def test_overrides_reach_nested_keys_and_root_is_filled_in():
     assert config.release.folder == "/data/runs/releases"
 
 
+@pytest.mark.parametrize("written", ["1e-4", "1.0e-4", "1E-4", "0.0001", "1.e-04"])
+def test_a_small_rate_may_be_written_as_people_write_it(written):
+    stage = f"training.stages=[{{trains: head, steps: 1, learning_rate: {written}}}]"
+    assert load_config("demo", overrides=[stage]).training.stages[0].learning_rate == 1e-4
+
+
 def test_an_override_of_a_wrong_form_is_refused():
     with pytest.raises(BadInputError, match=r"not of the form section\.key=value"):
         load_config("demo", overrides=["training.batch_size"])
