@@ -39,7 +39,7 @@ def quiet_run(log_path: Path, total_nodes: int) -> Iterator[Screen]:
     ):
         os.dup2(log_file.fileno(), 1)
         os.dup2(log_file.fileno(), 2)
-        console = Console(file=screen_file)
+        console = Console(file=screen_file, highlight=False)
         try:
             with Screen(console, total_nodes) as screen:
                 yield screen
@@ -72,6 +72,9 @@ class Screen(logging.Handler):
             console=console,
             transient=True,
             disable=not console.is_terminal,
+            # What anybody prints belongs to the log file, not above the bars.
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         self._node_bar = self._bars.add_task("Loading TFX", total=None, note="")
         self._step_bar = self._bars.add_task("", total=None, note="", visible=False)

@@ -71,5 +71,5 @@ def command(
 
         from pipeline.summary import print_summary
 
-        print_summary(outcome, run_config.gate.max_wer, root, log_path, Console())
+        print_summary(outcome, run_config.gate.max_wer, root, log_path, Console(highlight=False))
     sys.exit(outcome.exit_code)

@@ -2,6 +2,8 @@
 
 import io
 import logging
+import os
+import pty
 import subprocess
 import sys
 import textwrap
@@ -148,3 +150,35 @@ def test_a_record_of_other_packages_draws_nothing(drawn):
     for message in ("Component is running.", object(), Progress("a", 1, 2)):
         screen.emit(logging.LogRecord("absl", logging.INFO, "", 0, message, (), None))
     assert text.getvalue() == ""
+
+
+ON_A_TERMINAL = """
+import logging, sys
+from pathlib import Path
+from pipeline.terminal import quiet_run
+
+with quiet_run(Path(sys.argv[1]), total_nodes=1):
+    logging.basicConfig(level=logging.INFO)
+    logging.warning("noise by logging")
+    print("noise by print")
+    logging.getLogger("absl").info("Component %s is running.", "Trainer")
+    logging.getLogger("absl").info("Component %s is finished.", "Trainer")
+"""
+
+
+def test_on_a_real_terminal_the_noise_stays_in_the_log_too(tmp_path):
+    screen, terminal = pty.openpty()
+    log = tmp_path / "run.log"
+    subprocess.run(
+        [sys.executable, "-c", ON_A_TERMINAL, str(log)],
+        stdout=terminal,
+        stderr=terminal,
+        check=True,
+        env=os.environ | {"TERM": "xterm"},
+    )
+    os.close(terminal)
+    shown = os.read(screen, 1 << 16).decode()
+    os.close(screen)
+    assert "✓" in shown and "Trainer" in shown
+    assert "noise" not in shown
+    assert "noise by logging" in log.read_text() and "noise by print" in log.read_text()
