@@ -6,7 +6,9 @@ import argparse
 import dataclasses
 import datetime
 import json
+import os
 import platform
+import warnings
 from pathlib import Path
 
 from rich.console import Console
@@ -24,6 +26,9 @@ def main() -> None:
     unknown = sorted(set(arguments.names) - set(SUITES))
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}; known are {', '.join(SUITES)}")
+    # The libraries' greetings are no figures.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore")
     rows: list[Row] = []
     for name in arguments.names or SUITES:
         suite_rows = SUITES[name]()
