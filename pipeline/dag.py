@@ -93,6 +93,7 @@ def create_pipeline(
         report=gate.outputs["report"],
         blessing=gate.outputs["blessing"],
         release=config.release,
+        name=config.name,
         **vars(provenance),
     )
 

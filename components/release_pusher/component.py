@@ -15,6 +15,7 @@ from schemas.properties import to_json
 class ReleasePusherSpec(ComponentSpec):
     PARAMETERS = {
         "release": ExecutionParameter(type=str),
+        "name": ExecutionParameter(type=str),
         "checkpoint": ExecutionParameter(type=str),
         "checkpoint_sha256": ExecutionParameter(type=str),
         "config_sha256": ExecutionParameter(type=str),
@@ -44,6 +45,7 @@ class ReleasePusher(base_component.BaseComponent):
         report: types.BaseChannel,
         blessing: types.BaseChannel,
         release: ReleaseConfig,
+        name: str,
         checkpoint: str,
         checkpoint_sha256: str,
         config_sha256: str,
@@ -57,6 +59,7 @@ class ReleasePusher(base_component.BaseComponent):
                 report=report,
                 blessing=blessing,
                 release=to_json(release),
+                name=name,
                 checkpoint=checkpoint,
                 checkpoint_sha256=checkpoint_sha256,
                 config_sha256=config_sha256,

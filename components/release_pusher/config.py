@@ -10,4 +10,3 @@ class ReleaseConfig:
     """A folder of numbered versions: what TF Serving polls and what readers list."""
 
     folder: str = ""  # empty: `releases` below the run's root
-    name: str = "wav2vec2"

@@ -34,7 +34,7 @@ class Executor(base_executor.BaseExecutor):
         release = from_json(ReleaseConfig, exec_properties["release"])
         publication = publish(
             release.folder,
-            release.name,
+            exec_properties["name"],
             sources=shipped_folders(artifact_utils.get_single_uri(input_dict["model"])),
             evidence={REPORT_FOLDER: artifact_utils.get_single_uri(input_dict["report"])},
             wer={score.trial: score.wer for score in whole(read_scores(evaluation))},

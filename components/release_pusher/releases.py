@@ -119,33 +119,46 @@ def _publish_from(
     _copy(sources, incoming)
     content = filesystem.sha256_of_folder(incoming)
     releases = list_releases(root)
+    _refuse_foreign(root, releases, name)
     if releases and releases[-1].content_sha256 == content:
         return Publication(releases[-1], str(root / str(releases[-1].version)), already=True)
     _copy(evidence, incoming)
-    files = tuple(_describe(incoming, path) for path in filesystem.list_files(incoming))
-    version = releases[-1].version + 1 if releases else 1
+    manifest = ReleaseManifest(
+        name=name,
+        version=releases[-1].version + 1 if releases else 1,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        content_sha256=content,
+        files=tuple(_describe(incoming, path) for path in filesystem.list_files(incoming)),
+        wer=wer,
+        provenance=provenance,
+    )
+    return _take_number(incoming, root, manifest)
+
+
+def _take_number(incoming: Path, root: Path, manifest: ReleaseManifest) -> Publication:
+    """Rename what was prepared to the next free version."""
     while True:
-        manifest = ReleaseManifest(
-            name=name,
-            version=version,
-            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            content_sha256=content,
-            files=files,
-            wer=wer,
-            provenance=provenance,
-        )
         text = json.dumps(dataclasses.asdict(manifest), indent=1)
         filesystem.write_text(incoming / MANIFEST_FILE, text)
         _flush_to_disk(incoming)
+        target = root / str(manifest.version)
         try:
-            # Fails where another pusher has just taken the number: then take the next.
-            os.rename(incoming, root / str(version))
+            os.rename(incoming, target)
         except OSError:
-            if not (root / str(version)).exists():
+            if not target.exists():
                 raise
-            version += 1
+            # Another pusher has just taken the number.
+            manifest = dataclasses.replace(manifest, version=manifest.version + 1)
             continue
-        return Publication(manifest, str(root / str(version)))
+        return Publication(manifest, str(target))
+
+
+def _refuse_foreign(root: Path, releases: list[ReleaseManifest], name: str) -> None:
+    if releases and releases[-1].name != name:
+        raise BadInputError(
+            f"{root} holds releases of {releases[-1].name!r}, not of {name!r}: give this pipeline "
+            "a release.folder of its own."
+        )
 
 
 def _copy(sources: dict[str, str], incoming: Path) -> None:

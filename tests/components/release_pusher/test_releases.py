@@ -23,9 +23,9 @@ def model(tmp_path):
     return folder
 
 
-def push(folder, model, evidence=None):
+def push(folder, model, evidence=None, name="tiny"):
     return publish(
-        folder, "tiny", {"": str(model)}, evidence or {}, {"saved_model/unpadded": 0.01}, PROVENANCE
+        folder, name, {"": str(model)}, evidence or {}, {"saved_model/unpadded": 0.01}, PROVENANCE
     )
 
 
@@ -51,6 +51,13 @@ def test_another_report_of_the_same_model_is_no_new_release(tmp_path, model):
         publication = push(tmp_path / "releases", model, {"report": str(report)})
     assert publication.already
     assert (tmp_path / "releases" / "1" / "report" / "report.md").read_text() == "first"
+
+
+def test_another_pipelines_folder_is_refused(tmp_path, model):
+    push(tmp_path / "releases", model)
+    with pytest.raises(BadInputError, match=r"holds releases of 'tiny', not of 'other'"):
+        push(tmp_path / "releases", model, name="other")
+    assert [release.version for release in list_releases(tmp_path / "releases")] == [1]
 
 
 def test_changed_content_is_the_next_version(tmp_path, model):
