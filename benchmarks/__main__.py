@@ -42,12 +42,13 @@ def _print(name: str, rows: list[Row]) -> None:
     table = Table(title=name, title_justify="left", box=None, header_style="dim")
     table.add_column("What")
     table.add_column("Who")
-    table.add_column("Median s", justify="right")
+    table.add_column("Figure", justify="right")
+    table.add_column("Unit")
     table.add_column("Beside the peer", justify="right")
     for row in rows:
         peer = next(other for other in rows if other.what == row.what and other.is_peer)
-        ratio = f"{row.seconds / peer.seconds:.2f} ×"
-        table.add_row(row.what, row.who, f"{row.seconds:.3f}", ratio)
+        ratio = f"{row.value / peer.value:.2f} ×"
+        table.add_row(row.what, row.who, f"{row.value:.3f}", row.unit, ratio)
     Console().print(table)
 
 

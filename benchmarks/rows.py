@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """The median seconds of one contender at one task; its peer is what it is held against."""
+    """One contender's figure at one task; its peer is what it is held against."""
 
     what: str
     who: str
-    seconds: float
+    value: float
+    unit: str = "s, median"
     is_peer: bool = False
 
 

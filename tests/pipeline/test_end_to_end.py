@@ -10,9 +10,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+import transformers
 
 from components.release_pusher.releases import list_releases, read_manifest, verify
+from models.audio import normalise, pad_batch, read_audio
+from models.recognisers import open_recogniser
 
 SMALL = (
     "training.stages=[{trains: head, steps: 10, learning_rate: 5.0e-3, schedule: constant}, "
@@ -110,6 +115,17 @@ def test_the_published_model_transcribes_a_recording(first, root):
         heard = w2v("transcribe", model, str(recording))
         assert heard.code == 0, heard.stderr
         assert set(heard.stdout.strip()) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ' ")
+
+
+def test_the_fine_tuned_model_is_one_that_transformers_runs(first, root):
+    (trained,) = (root / "pipeline").glob("*/Trainer/model/*/Format-Serving")
+    model = transformers.Wav2Vec2ForCTC.from_pretrained(trained).eval()
+    recording = next((root / "corpus").glob("test-*/*/*/*.flac"))
+    waveform = read_audio(recording)
+    with torch.no_grad():
+        logits = model(torch.from_numpy(normalise(waveform))[None]).logits[0]
+    ours = open_recogniser(first.outcome["release"]).recognise(**pad_batch([waveform]))[0]
+    np.testing.assert_allclose(ours.log_probs, logits.log_softmax(-1).numpy(), atol=1e-4)
 
 
 def test_nothing_but_the_outcome_reaches_the_screen(first, root):

@@ -1,8 +1,10 @@
-"""Models of the published sizes give the reference's logits, gradients and files."""
+"""Models of published sizes give the reference's logits and files, and load in little memory."""
 
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,8 +14,6 @@ import transformers
 
 from models.wav2vec2 import Wav2Vec2Config, Wav2Vec2ForCTC
 from models.wav2vec2.comparison import compare_layers
-
-pytestmark = pytest.mark.slow
 
 LARGE_STABLE = {
     "hidden_size": 1024,
@@ -93,3 +93,13 @@ def test_what_is_saved_loads_in_transformers_with_equal_logits(pair, speechlike,
     np.testing.assert_array_equal(
         reference_logits(again.eval(), short), reference_logits(reference, short)
     )
+
+
+@pytest.mark.slow
+def test_loading_a_large_checkpoint_takes_little_more_than_its_size(tmp_path):
+    Wav2Vec2ForCTC(Wav2Vec2Config(**LARGE_STABLE), seed=0).save_pretrained(tmp_path)
+
+    command = [sys.executable, "-m", "benchmarks.loading", "ours", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert float(done.stdout) <= 1.3
