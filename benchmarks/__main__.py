@@ -33,23 +33,23 @@ def main() -> None:
     for name in arguments.names or SUITES:
         suite_rows = SUITES[name]()
         rows += suite_rows
-        _print(name, suite_rows)
+        _print(suite_rows)
     if arguments.json:
         arguments.json.write_text(json.dumps(_document(rows), indent=1) + "\n")
 
 
-def _print(name: str, rows: list[Row]) -> None:
-    table = Table(title=name, title_justify="left", box=None, header_style="dim")
-    table.add_column("What")
-    table.add_column("Who")
-    table.add_column("Figure", justify="right")
-    table.add_column("Unit")
-    table.add_column("Beside the peer", justify="right")
-    for row in rows:
-        peer = next(other for other in rows if other.what == row.what and other.is_peer)
-        ratio = f"{row.value / peer.value:.2f} ×"
-        table.add_row(row.what, row.who, f"{row.value:.3f}", row.unit, ratio)
-    Console().print(table)
+def _print(rows: list[Row]) -> None:
+    """A table for each task, the contenders below each other."""
+    for what in dict.fromkeys(row.what for row in rows):
+        contenders = [row for row in rows if row.what == what]
+        peer = next(row for row in contenders if row.is_peer)
+        table = Table(title=what, title_justify="left", box=None, header_style="dim")
+        table.add_column("", min_width=22)
+        table.add_column(peer.unit, justify="right")
+        table.add_column(f"beside {peer.who}", justify="right")
+        for row in contenders:
+            table.add_row(row.who, f"{row.value:.3f}", f"{row.value / peer.value:.2f} ×")
+        Console().print(table)
 
 
 def _document(rows: list[Row]) -> dict:
