@@ -18,7 +18,7 @@ from models.training.config import Stage, TrainingConfig
 from models.training.schedule import StageSchedule
 from models.vocabulary import Vocabulary
 from models.wav2vec2 import Wav2Vec2ForCTC
-from models.wav2vec2.ctc import ctc_loss
+from models.wav2vec2.ctc import alignable, ctc_loss
 from models.word_errors import word_error_rate
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,8 @@ class History:
     evaluations: list[Evaluation]  # the first one before any training
     losses: list[tuple[int, float]] = field(default_factory=list)
     skipped_steps: int = 0
+    # Transcripts too long for their audio: they taught nothing.
+    impossible_transcripts: int = 0
     audio_seconds: float = 0.0
     seconds: float = 0.0
 
@@ -81,6 +83,11 @@ def fine_tune(
             best_weights = model.get_weights()
     model.set_weights(best_weights)
     history.seconds = time.monotonic() - started
+    if history.impossible_transcripts:
+        log.warning(
+            "%d times a transcript was too long for its audio and taught nothing",
+            history.impossible_transcripts,
+        )
     return history
 
 
@@ -119,10 +126,11 @@ def _steps(
         train_step = make_train_step(model, stage, config)
         for _ in range(stage.steps):
             batch = next(batches)
-            loss, finite = train_step(
+            loss, finite, impossible = train_step(
                 batch["waveforms"], batch["lengths"], batch["labels"], batch["label_lengths"]
             )
             done += 1
+            history.impossible_transcripts += int(impossible)
             skipped_in_a_row = 0 if bool(finite) else skipped_in_a_row + 1
             _record(history, batch, done, float(loss), bool(finite), config.total_steps)
             if skipped_in_a_row == MOST_SKIPPED_IN_A_ROW:
@@ -146,8 +154,11 @@ def _record(
 
 def make_train_step(
     model: Wav2Vec2ForCTC, stage: Stage, config: TrainingConfig
-) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """The compiled step of one stage: gradients for what the stage trains, clipped, applied."""
+) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+    """The compiled step of one stage: gradients for what the stage trains, clipped, applied.
+
+    Gives the loss, whether its gradient was finite, and how many transcripts no alignment spells.
+    """
     variables = _trainable_variables(model, stage)
     optimizer = keras.optimizers.AdamW(
         StageSchedule(stage), weight_decay=config.weight_decay, beta_2=0.98, epsilon=1e-8
@@ -156,15 +167,12 @@ def make_train_step(
 
     def step(
         waveforms: tf.Tensor, lengths: tf.Tensor, labels: tf.Tensor, label_lengths: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        frame_lengths = model.config.frame_lengths(lengths)
         with tf.GradientTape() as tape:
             logits = model(waveforms, lengths=lengths, training=True)
             losses = ctc_loss(
-                logits,
-                model.config.frame_lengths(lengths),
-                labels,
-                label_lengths,
-                blank=model.config.pad_token_id,
+                logits, frame_lengths, labels, label_lengths, blank=model.config.pad_token_id
             )
             # The mean over characters, then over utterances: a long one weighs no more.
             characters = tf.maximum(tf.cast(label_lengths, losses.dtype), 1.0)
@@ -176,7 +184,8 @@ def make_train_step(
         finite = tf.math.is_finite(norm)
         # A bad batch must not poison the weights: its step is left out and counted.
         tf.cond(finite, lambda: apply(clipped), lambda: None)
-        return loss, finite
+        possible = alignable(frame_lengths, labels, label_lengths)
+        return loss, finite, tf.reduce_sum(1 - tf.cast(possible, tf.int32))
 
     def apply(gradients: list[tf.Tensor]) -> None:
         optimizer.apply(gradients, variables)

@@ -182,6 +182,16 @@ def test_a_bad_batch_is_counted_and_leaves_the_weights_as_they_were(model, batch
     assert changed(before, model) == set()
 
 
+def test_a_transcript_too_long_for_its_audio_is_counted_and_teaches_nothing(model, batches):
+    before = snapshot(model)
+    lengths = tf.fill([batches[0]["lengths"].shape[0]], 400)  # one frame
+    short = batches[0] | {"lengths": lengths}
+    history = train(model, endless([short]), batches, recipe(Stage("head", 2, 1e-2)))
+    assert history.impossible_transcripts == 2 * sum(len(text) > 1 for text in TEXTS[0])
+    assert history.skipped_steps == 0
+    assert changed(before, model) == set()
+
+
 def test_training_goes_on_after_bad_batches_however_many_in_all(model, batches):
     almost_too_many = [spoilt(batches[0])] * (loop.MOST_SKIPPED_IN_A_ROW - 1)
     given = [*almost_too_many, batches[0], *almost_too_many, batches[1]]
