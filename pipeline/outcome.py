@@ -32,7 +32,6 @@ class Outcome:
     release: str | None  # the folder of the published version
     version: str | None
     already_published: bool
-    from_cache: bool
 
     @property
     def exit_code(self) -> int:
@@ -67,7 +66,6 @@ def read_outcome(metadata_file: Path, pipeline_name: str) -> Outcome:
         release=pushed["pushed_destination"].string_value or None,
         version=pushed["pushed_version"].string_value or None,
         already_published=bool(pushed["already"].int_value),
-        from_cache=run.was_cached("Trainer"),
     )
 
 
@@ -97,10 +95,6 @@ class _LatestRun:
             if event.type == metadata_store_pb2.Event.OUTPUT and event.path.steps[0].key == key
         ]
         return self._store.get_artifacts_by_id(outputs)[0]
-
-    def was_cached(self, node: str) -> bool:
-        state = self._executions[node].last_known_state
-        return state == metadata_store_pb2.Execution.CACHED
 
 
 def _open_store(metadata_file: Path) -> mlmd.MetadataStore:

@@ -9,11 +9,11 @@ from tfx.types import Artifact, artifact_utils
 from tfx.utils import path_utils
 
 from models.wav2vec2 import Wav2Vec2ForCTC
+from models.wav2vec2.assignment import CTC_HEAD
 from models.wav2vec2.checkpoint import save_processor
 from models.wav2vec2.checkpoint_files import open_checkpoint
 
 Artifacts = dict[str, list[Artifact]]
-HEAD = "lm_head.weight"
 # The same checkpoint is always imported to the same bytes, its new head too.
 HEAD_SEED = 0
 
@@ -26,7 +26,7 @@ class Executor(base_executor.BaseExecutor):
         output = artifact_utils.get_single_instance(output_dict["model"])
         folder = path_utils.serving_model_dir(output.uri)
         # A checkpoint that was only pretrained has no head yet; fine-tuning starts a new one.
-        new_head = HEAD not in checkpoint.tensors
+        new_head = not checkpoint.holds(CTC_HEAD)
         model = Wav2Vec2ForCTC.from_pretrained(checkpoint.path, new_head=new_head, seed=HEAD_SEED)
         model.save_pretrained(folder)
         save_processor(checkpoint, folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ import jinja2
 import jiwer
 
 from components.release_gate.rules import Finding
-from components.wer_evaluator.scores import Score, percent, whole
+from components.wer_evaluator.predictions import scored_by
+from components.wer_evaluator.scores import Score, or_none, percent, score_of, whole
 from models import filesystem
 
 if TYPE_CHECKING:
@@ -88,20 +88,16 @@ def write_report(verdict: Verdict, predictions: pd.DataFrame, folder: str) -> No
 def read_verdict(folder: str) -> Verdict:
     """The verdict back from `report.json`."""
     content = json.loads(filesystem.read_text(filesystem.join(folder, JSON_FILE)))
-    names = [field.name for field in dataclasses.fields(Score)]
     return Verdict(
         model=content["model"],
         findings=[Finding(**finding) for finding in content["findings"]],
-        scores=[Score(**{name: row[name] for name in names}) for row in content["scores"]],
+        scores=[score_of(row) for row in content["scores"]],
     )
 
 
 def worst_utterances(predictions: pd.DataFrame, trial: str) -> Iterator[Mistake]:
     """The utterances with most errors, as aligned words."""
-    rows = predictions[
-        (predictions.artifact + "/" + predictions.variant == trial) & (predictions.excluded == "")
-    ]
-    rows = rows.assign(errors=rows.substitutions + rows.deletions + rows.insertions)
+    rows = scored_by(predictions, trial)
     wrong = rows[rows.errors > 0].sort_values(["errors", "utterance"], ascending=[False, True])
     for row in wrong.head(WORST_UTTERANCES).itertuples():
         yield Mistake(row.utterance, row.speaker, row.errors, align(row.reference, row.hypothesis))
@@ -131,10 +127,7 @@ def _slices_by_damage(scores: list[Score], trial: str) -> list[Score]:
     slices = [score for score in scores if score.slice and score.trial == trial]
     return sorted(
         slices,
-        key=lambda score: (
-            -(score.substitutions + score.deletions + score.insertions),
-            score.slice,
-        ),
+        key=lambda score: (-score.word_errors.errors, score.slice),
     )
 
 
@@ -144,9 +137,7 @@ def _as_json(verdict: Verdict) -> str:
         "model": verdict.model,
         "findings": [dataclasses.asdict(finding) for finding in verdict.findings],
         "scores": [
-            dataclasses.asdict(score)
-            | {"wer": None if math.isnan(score.wer) else score.wer}
-            | {"cer": None if math.isnan(score.cer) else score.cer}
+            dataclasses.asdict(score) | {"wer": or_none(score.wer), "cer": or_none(score.cer)}
             for score in verdict.scores
         ],
     }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.release_gate.config import GateConfig
+from components.wer_evaluator.predictions import scored_by
 from components.wer_evaluator.scores import Score, percent
 
 if TYPE_CHECKING:
@@ -142,9 +143,7 @@ def pair_up(candidate: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
     """Errors of both models on each utterance that both were scored on against the same words."""
     columns = ["utterance", "reference"]
     sides = [
-        side[(side.artifact + "/" + side.variant == PAIRED_TRIAL) & (side.excluded == "")].assign(
-            errors=lambda rows: rows.substitutions + rows.deletions + rows.insertions
-        )[[*columns, "words", "errors"]]
+        scored_by(side, PAIRED_TRIAL)[[*columns, "words", "errors"]]
         for side in (candidate, baseline)
     ]
     return sides[0].merge(sides[1], on=columns, suffixes=("", "_baseline"))

@@ -12,7 +12,6 @@ from models import filesystem
 from models.errors import BadInputError
 from schemas.speech_example import SAMPLE_RATE
 
-# A count of nothing is a problem with the pattern, not with the corpus.
 SHOWN_REASONS = 3
 
 

@@ -46,6 +46,13 @@ PREDICTIONS_SCHEMA = pa.schema(
 )
 
 
+def scored_by(predictions: pd.DataFrame, trial: str) -> pd.DataFrame:
+    """The rows that a trial was scored on, with the word errors of each as `errors`."""
+    rows = predictions[predictions.artifact + "/" + predictions.variant == trial]
+    scored = rows[rows.excluded == ""]
+    return scored.assign(errors=scored.substitutions + scored.deletions + scored.insertions)
+
+
 def read_predictions(evaluation: str) -> pd.DataFrame:
     """The predictions of an evaluation, in an order that does not depend on the workers."""
     import pyarrow.parquet as parquet

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models import filesystem
 from models.word_errors import ErrorCounts
@@ -75,7 +75,7 @@ def whole(scores: list[Score]) -> list[Score]:
 
 
 def write_scores(scores: list[Score], evaluation: str) -> None:
-    rows = [dataclasses.asdict(score) | {"wer": _or_none(score.wer)} for score in scores]
+    rows = [dataclasses.asdict(score) | {"wer": or_none(score.wer)} for score in scores]
     text = json.dumps(rows, indent=1, allow_nan=False)
     filesystem.write_text(filesystem.join(evaluation, SCORES_FILE), text)
 
@@ -83,8 +83,12 @@ def write_scores(scores: list[Score], evaluation: str) -> None:
 def read_scores(evaluation: str) -> list[Score]:
     """The scores of an evaluation."""
     rows = json.loads(filesystem.read_text(filesystem.join(evaluation, SCORES_FILE)))
-    names = [field.name for field in dataclasses.fields(Score)]
-    return [Score(**{name: row[name] for name in names}) for row in rows]
+    return [score_of(row) for row in rows]
+
+
+def score_of(row: dict[str, Any]) -> Score:
+    """A score back from its JSON, which holds the rates as well."""
+    return Score(**{field.name: row[field.name] for field in dataclasses.fields(Score)})
 
 
 def _slices(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -120,5 +124,6 @@ def percent(rate: float) -> str:
     return "–" if math.isnan(rate) else f"{100 * rate:.2f} %"
 
 
-def _or_none(rate: float) -> float | None:
+def or_none(rate: float) -> float | None:
+    """A rate as JSON can hold it."""
     return None if math.isnan(rate) else rate
