@@ -1,7 +1,7 @@
 """The paddings under which a recogniser is scored.
 
 >>> parse_variant("constant_246000_unmasked")
-Padding(name='constant_246000_unmasked', constant=246000, masked=False)
+Padding(name='constant_246000_unmasked', constant=246000, mask='none')
 >>> parse_variant("bucketed").padded_length(20_000)
 32000
 """
@@ -11,11 +11,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from models.recognisers import Mask
+
 # Utterances are padded up to the next multiple of one second.
 BUCKET_SAMPLES = 16_000
 # The TFLite files have a ladder of static lengths instead.
 STATIC_VARIANT = "static"
-CONSTANT = re.compile(r"constant_(\d+)(_unmasked)?")
+CONSTANT = re.compile(r"constant_(\d+)(_unmasked|_unmasked_norm)?")
+MASKS: dict[str | None, Mask] = {None: "full", "_unmasked": "none", "_unmasked_norm": "not_in_norm"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Padding:
 
     name: str
     constant: int | None = None
-    masked: bool = True
+    mask: Mask = "full"
 
     def padded_length(self, samples: int) -> int | None:
         """The padded length; None where the utterance does not fit."""
@@ -54,6 +57,6 @@ def parse_variant(name: str) -> Padding:
     if constant is None or not int(constant[1]):
         raise ValueError(
             f"evaluation.variants: there is no padding {name!r}; known are unpadded, bucketed, "
-            "constant_<samples> and constant_<samples>_unmasked"
+            "constant_<samples>, constant_<samples>_unmasked and constant_<samples>_unmasked_norm"
         )
-    return Padding(name, constant=int(constant[1]), masked=constant[2] is None)
+    return Padding(name, constant=int(constant[1]), mask=MASKS[constant[2]])

@@ -102,7 +102,7 @@ class RunTrial(beam.DoFn):
     ) -> Iterator[Prediction]:
         started = time.monotonic()
         heard = self._recogniser.recognise(
-            **pad_batch([one.waveform for one in batch], samples), masked=padding.masked
+            **pad_batch([one.waveform for one in batch], samples), mask=padding.mask
         )
         seconds = (time.monotonic() - started) / len(batch)
         for one, recognition in zip(batch, heard, strict=True):

@@ -10,12 +10,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from models import filesystem
 from models.errors import BadInputError
+from models.vocabulary import Vocabulary
+
+# What the network is told of padding: all, all but the statistics of its group norm, or nothing.
+# The last two are for comparison with the forerunner's protocol.
+Mask = Literal["full", "not_in_norm", "none"]
 
 
 @dataclass(frozen=True)
@@ -30,12 +35,15 @@ class Recogniser(Protocol):
     """An exported recogniser. `static_lengths` is None where any length goes."""
 
     @property
+    def vocabulary(self) -> Vocabulary: ...
+
+    @property
     def static_lengths(self) -> tuple[int, ...] | None: ...
 
     def recognise(
-        self, waveforms: np.ndarray, lengths: np.ndarray, masked: bool = True
+        self, waveforms: np.ndarray, lengths: np.ndarray, mask: Mask = "full"
     ) -> list[Recognition]:
-        """Rows of [batch, samples] float32; `masked=False` takes padding for audio."""
+        """Rows of [batch, samples] float32, padded beyond their lengths."""
         ...
 
 

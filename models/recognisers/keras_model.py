@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from models.export.saved_model import ServingModule
 from models.processor import Processor
-from models.recognisers import Recognition
+from models.recognisers import Mask, Recognition
 from models.recognisers.saved_model import recognitions
 from models.wav2vec2 import Wav2Vec2ForCTC
 
@@ -21,6 +21,7 @@ class KerasRecogniser:
 
     def __init__(self, module: ServingModule) -> None:
         self._module = module
+        self.vocabulary = module.processor.vocabulary
 
     @classmethod
     def from_checkpoint(cls, folder: str | Path) -> KerasRecogniser:
@@ -29,7 +30,7 @@ class KerasRecogniser:
         return cls(ServingModule(model, Processor.from_pretrained(folder)))
 
     def recognise(
-        self, waveforms: np.ndarray, lengths: np.ndarray, masked: bool = True
+        self, waveforms: np.ndarray, lengths: np.ndarray, mask: Mask = "full"
     ) -> list[Recognition]:
-        run = self._module.serve if masked else self._module.unmasked
+        run = self._module.by_mask[mask]
         return recognitions(run(tf.constant(waveforms, tf.float32), tf.constant(lengths, tf.int32)))

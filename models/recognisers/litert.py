@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from models.errors import BadInputError
 from models.processor import Processor
-from models.recognisers import Recognition
+from models.recognisers import Mask, Recognition
 from models.recognisers.litert_signatures import signature_name, signature_samples
 
 
@@ -18,7 +18,7 @@ class LiteRtRecogniser:
     """One utterance at a time, padded to the shortest signature that holds it."""
 
     def __init__(self, path: str | Path, threads: int | None = None) -> None:
-        self._vocabulary = Processor.from_pretrained(Path(path).parent).vocabulary
+        self.vocabulary = Processor.from_pretrained(Path(path).parent).vocabulary
         try:
             self._interpreter = Interpreter(
                 model_path=os.fspath(path), num_threads=threads or os.cpu_count()
@@ -32,9 +32,9 @@ class LiteRtRecogniser:
             ) from error
 
     def recognise(
-        self, waveforms: np.ndarray, lengths: np.ndarray, masked: bool = True
+        self, waveforms: np.ndarray, lengths: np.ndarray, mask: Mask = "full"
     ) -> list[Recognition]:
-        if not masked:
+        if mask != "full":
             raise BadInputError("A TFLite file has no unmasked variant; score it as bucketed.")
         rows = zip(waveforms, lengths, strict=True)
         return [self._recognise_one(waveform[:length]) for waveform, length in rows]
@@ -46,7 +46,7 @@ class LiteRtRecogniser:
         runner = self._interpreter.get_signature_runner(signature_name(samples))
         outputs = runner(waveform=padded, length=np.array([len(waveform)], np.int32))
         log_probs = outputs["log_probs"][0][: int(outputs["frame_lengths"][0])]
-        return Recognition(self._vocabulary.decode(log_probs.argmax(axis=-1)), log_probs)
+        return Recognition(self.vocabulary.decode(log_probs.argmax(axis=-1)), log_probs)
 
     def _signature_for(self, samples: int) -> int:
         for static in self.static_lengths:

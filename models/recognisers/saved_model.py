@@ -7,8 +7,18 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from models import filesystem
 from models.errors import BadInputError
-from models.recognisers import Recognition
+from models.processor import Processor
+from models.recognisers import Mask, Recognition
+
+# The signature of each mask, and where the exporter puts the processor's files.
+SIGNATURES: dict[Mask, str] = {
+    "full": "serving_default",
+    "not_in_norm": "unmasked_norm",
+    "none": "unmasked",
+}
+ASSETS = "assets"
 
 
 class SavedModelRecogniser:
@@ -24,11 +34,12 @@ class SavedModelRecogniser:
                 f"{folder} cannot be read as a SavedModel ({error}); give one that the pipeline "
                 "exported."
             ) from error
+        self.vocabulary = Processor.from_pretrained(filesystem.join(folder, ASSETS)).vocabulary
 
     def recognise(
-        self, waveforms: np.ndarray, lengths: np.ndarray, masked: bool = True
+        self, waveforms: np.ndarray, lengths: np.ndarray, mask: Mask = "full"
     ) -> list[Recognition]:
-        signature = self._loaded.signatures["serving_default" if masked else "unmasked"]
+        signature = self._loaded.signatures[SIGNATURES[mask]]
         outputs = signature(
             waveforms=tf.constant(waveforms, tf.float32), lengths=tf.constant(lengths, tf.int32)
         )

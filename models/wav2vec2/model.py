@@ -148,9 +148,14 @@ class Wav2Vec2Model(Pretrained):
         lengths: Any = None,
         training: bool | None = None,
         time_mask: Any = None,
+        norm_over_padding: bool = False,
     ) -> Any:
-        """`lengths`, [batch] in samples, says what is padding; without it nothing is."""
-        return self.encode(waveforms, lengths, training, time_mask)[0]
+        """`lengths`, [batch] in samples, says what is padding; without it nothing is.
+
+        `norm_over_padding` leaves padding in the statistics of the group norm, as the reference
+        does: what that costs can be measured alone.
+        """
+        return self.encode(waveforms, lengths, training, time_mask, norm_over_padding)[0]
 
     def encode(
         self,
@@ -158,6 +163,7 @@ class Wav2Vec2Model(Pretrained):
         lengths: Any = None,
         training: bool | None = None,
         time_mask: Any = None,
+        norm_over_padding: bool = False,
     ) -> tuple[Any, Any]:
         """Hidden states, and the normed latent frames that pretraining quantises."""
         frame_lengths = frame_mask = None
@@ -165,7 +171,8 @@ class Wav2Vec2Model(Pretrained):
             lengths = ops.cast(ops.convert_to_tensor(lengths), "int32")
             waveforms = hide_padding(waveforms, lengths)
             frame_lengths = self.config.encoder_frame_lengths(lengths)
-        features = self.feature_encoder(waveforms, lengths)  # [batch, frames, conv_dim]
+        normed_over = None if norm_over_padding else lengths
+        features = self.feature_encoder(waveforms, normed_over)  # [batch, frames, conv_dim]
         hidden, features = self.feature_projection(features, training=training)
         hidden = self.spec_augment(hidden, frame_lengths, time_mask, training=training)
         if frame_lengths is not None:
@@ -217,11 +224,19 @@ class Wav2Vec2ForCTC(Pretrained):
         self.lm_head.build((None, None, self.config.head_size))
         self.built = True
 
-    def call(self, waveforms: Any, lengths: Any = None, training: bool | None = None) -> Any:
-        """`lengths`, [batch] in samples, says what is padding; without it nothing is."""
+    def call(
+        self,
+        waveforms: Any,
+        lengths: Any = None,
+        training: bool | None = None,
+        norm_over_padding: bool = False,
+    ) -> Any:
+        """As the encoder's: `lengths`, [batch] in samples, says what is padding."""
         if lengths is not None:
             lengths = ops.convert_to_tensor(lengths)  # a list is not yet a tensor
-        hidden = self.wav2vec2(waveforms, lengths, training=training)
+        hidden = self.wav2vec2(
+            waveforms, lengths, training=training, norm_over_padding=norm_over_padding
+        )
         hidden = self.dropout(hidden, training=training)
         return ops.cast(self.lm_head(hidden), "float32")  # [batch, frames, vocab]
 

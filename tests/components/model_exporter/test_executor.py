@@ -53,7 +53,7 @@ def test_the_artifact_holds_every_export_and_its_sizes(inputs, tmp_path):
         assert output.get_int_custom_property(f"{one.name}_bytes") == one.bytes > 0
         assert open_recogniser(tmp_path / one.path)
     signatures = tf.saved_model.load(str(tmp_path / "Format-Serving")).signatures
-    assert set(signatures) == {"serving_default", "unmasked", "examples"}
+    assert set(signatures) == {"serving_default", "unmasked", "unmasked_norm", "examples"}
     texts = signatures["examples"](examples=tf.constant([speech_example(0, "", 0.5)]))["text"]
     assert texts.shape == (1,)
 

@@ -31,9 +31,10 @@ def test_static_takes_the_shortest_that_holds(samples):
     assert padded == (64_000 if samples <= 64_000 else 256_000 if samples <= 256_000 else None)
 
 
-def test_only_the_unmasked_variant_hides_the_padding_from_the_model():
-    assert parse_variant("constant_246000").masked
-    assert not parse_variant("constant_246000_unmasked").masked
+def test_the_name_says_what_the_model_is_told_of_the_padding():
+    assert parse_variant("constant_246000").mask == "full"
+    assert parse_variant("constant_246000_unmasked_norm").mask == "not_in_norm"
+    assert parse_variant("constant_246000_unmasked").mask == "none"
 
 
 @pytest.mark.parametrize("name", ["", "padded", "constant", "constant_0", "constant_1_masked"])

@@ -39,11 +39,11 @@ def audio_example(waveform: np.ndarray) -> bytes:
     return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
 
 
-@pytest.mark.parametrize("masked", [True, False])
-def test_it_hears_what_the_keras_model_hears(served, module, waveforms, masked):
+@pytest.mark.parametrize("mask", ["full", "not_in_norm", "none"])
+def test_it_hears_what_the_keras_model_hears(served, module, waveforms, mask):
     keras_model = KerasRecogniser(module)
-    expected = keras_model.recognise(**pad_batch(waveforms), masked=masked)
-    found = served.recognise(**pad_batch(waveforms), masked=masked)
+    expected = keras_model.recognise(**pad_batch(waveforms), mask=mask)
+    found = served.recognise(**pad_batch(waveforms), mask=mask)
     assert [one.text for one in found] == [one.text for one in expected]
     assert any(one.text for one in found)
     assert_all_close([one.log_probs for one in found], [one.log_probs for one in expected])
@@ -57,13 +57,13 @@ def test_any_batch_and_any_padding_give_each_utterance_the_same(served, waveform
 
 
 def test_without_mask_padding_is_heard_and_changes_what_is_said_about_the_audio(served, waveforms):
-    padded = log_probs_of(served, waveforms[1:2], samples=16_000, masked=False)[0]
+    padded = log_probs_of(served, waveforms[1:2], samples=16_000, mask="none")[0]
     masked = log_probs_of(served, waveforms[1:2], samples=16_000)[0]
     assert len(padded) == 49 > len(masked)
     assert np.abs(padded[: len(masked)] - masked).max() > 0.01
     # Without padding there is nothing to mask.
     assert_all_close(
-        log_probs_of(served, waveforms[:1], masked=False), log_probs_of(served, waveforms[:1])
+        log_probs_of(served, waveforms[:1], mask="none"), log_probs_of(served, waveforms[:1])
     )
 
 
@@ -105,4 +105,18 @@ def test_loudness_and_offset_of_the_input_do_not_matter(served, waveforms):
 def test_without_transform_graph_there_is_no_signature_for_examples(module, tmp_path):
     export_saved_model(ServingModule(module.model, module.processor), str(tmp_path))
     loaded = tf.saved_model.load(str(tmp_path))
-    assert set(loaded.signatures) == {"serving_default", "unmasked"}
+    assert set(loaded.signatures) == {"serving_default", "unmasked", "unmasked_norm"}
+
+
+def test_padding_in_the_norm_alone_is_a_cause_of_its_own(served, waveforms):
+    batch = {"waveforms": waveforms[1:2], "samples": 16_000}
+    masked, in_norm, unmasked = (
+        log_probs_of(served, **batch, mask=mask)[0] for mask in ("full", "not_in_norm", "none")
+    )
+    assert len(in_norm) == len(masked)
+    assert np.abs(in_norm - masked).max() > 0.01
+    assert np.abs(in_norm - unmasked[: len(in_norm)]).max() > 0.001
+
+
+def test_it_carries_its_own_vocabulary(served, module):
+    assert served.vocabulary == module.processor.vocabulary

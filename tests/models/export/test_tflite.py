@@ -80,7 +80,7 @@ def test_an_utterance_too_long_for_every_signature_is_refused_with_both_lengths(
 
 def test_there_is_no_unmasked_variant(on_phone, waveforms):
     with pytest.raises(BadInputError, match="no unmasked variant"):
-        on_phone.recognise(**pad_batch(waveforms), masked=False)
+        on_phone.recognise(**pad_batch(waveforms), mask="none")
 
 
 def test_only_builtin_operators_are_needed(contents):
