@@ -16,8 +16,8 @@ from models import filesystem
 from models.errors import BadInputError
 from pipeline.config import RunConfig
 from pipeline.dag import create_pipeline
+from pipeline.local import beam_args
 from pipeline.provenance import provenance_of
-from pipeline.runners import beam_args
 
 # Where the image keeps this package; the compiled spec must not name folders of the machine that
 # compiled it.

@@ -23,6 +23,8 @@ COMMANDS = {
     "config": ("pipeline.commands.config", "Print a ready config, or check one of yours."),
     "convert": ("pipeline.commands.convert", "Convert a PyTorch checkpoint, every tensor checked."),
     "transcribe": ("pipeline.commands.transcribe", "Recognise audio files with any model."),
+    "evaluate": ("pipeline.commands.evaluate", "Score any model on any data, with a report."),
+    "report": ("pipeline.commands.report", "Build a run's WER report again."),
     "releases": ("pipeline.commands.releases", "List published releases with their WER."),
     "verify": ("pipeline.commands.verify", "Check a release against its manifest."),
     "compile": ("kubeflow.commands.compile", "Compile the pipeline for Vertex AI."),

@@ -17,11 +17,12 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from components.language_model_trainer.config import LanguageModelConfig
 from components.release_gate.config import GateConfig
 from components.release_pusher.config import ReleaseConfig
 from components.speech_example_gen.config import DataConfig
@@ -34,6 +35,7 @@ from models.training.config import TrainingConfig
 READY_CONFIGS = Path(__file__).parent / "configs"
 SHIPPED_CHECKPOINTS = Path(__file__).parent.parent / "models" / "pretrained"
 RunnerName = Literal["local", "beam"]
+Section = TypeVar("Section")
 PIPELINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 
 
@@ -68,6 +70,8 @@ class RunConfig:
     text: TextConfig = field(default_factory=TextConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
+    # Trained on the train split's transcripts where the evaluation searches with one.
+    language_model: LanguageModelConfig | None = None
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     gate: GateConfig = field(default_factory=GateConfig)
     release: ReleaseConfig = field(default_factory=ReleaseConfig)
@@ -95,9 +99,9 @@ def load_config(
     checkpoints that come with this package.
     """
     path = find_config(name_or_path)
-    settings = _read_yaml(path)
+    settings = read_yaml(path)
     for override in overrides:
-        _apply_override(settings, override)
+        apply_override(settings, override)
     root_text = str(root) if "://" in str(root) else str(Path(root).expanduser().absolute())
     filled = _fill(settings, {"root": root_text, "shipped": str(SHIPPED_CHECKPOINTS)})
     _set_if_empty(filled, ("release", "folder"), f"{root_text}/releases")
@@ -106,12 +110,19 @@ def load_config(
 
 def parse_config(settings: Mapping[str, Any], source: str) -> RunConfig:
     """Settings as a `RunConfig`, or one sentence that names every key that is wrong."""
-    problems = list(_unknown_keys(RunConfig, settings))
+    return parse_settings(RunConfig, settings, source)
+
+
+def parse_settings(
+    section_type: type[Section], settings: Mapping[str, Any], source: str
+) -> Section:
+    """Settings as a frozen dataclass of sections, or one sentence about all that is wrong."""
+    problems = list(_unknown_keys(section_type, settings))
     if problems:
         raise BadInputError(f"{source}: {'; '.join(problems)}.")
     try:
         # JSON's strict mode: "3" is no number, but a list is a tuple and 1 is 1.0.
-        return TypeAdapter(RunConfig).validate_json(json.dumps(settings), strict=True)
+        return TypeAdapter(section_type).validate_json(json.dumps(settings), strict=True)
     except ValidationError as error:
         raise BadInputError(f"{source}: {'; '.join(_readable(error))}.") from error
 
@@ -141,7 +152,8 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The sections of a YAML file."""
     try:
         settings = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except yaml.YAMLError as error:
@@ -153,7 +165,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return settings
 
 
-def _apply_override(settings: dict[str, Any], override: str) -> None:
+def apply_override(settings: dict[str, Any], override: str) -> None:
+    """Change one setting as `section.key=value` says."""
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise BadInputError(f"--set {override!r} is not of the form section.key=value.")

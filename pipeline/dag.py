@@ -5,6 +5,7 @@ from __future__ import annotations
 from tfx.components import StatisticsGen, Trainer, Transform
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
     LatestBlessedModelStrategy,
 )
@@ -14,6 +15,7 @@ from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
 from components.checkpoint_importer.component import CheckpointImporter
+from components.language_model_trainer.component import LanguageModelTrainer
 from components.model_exporter.component import ModelExporter
 from components.release_gate.component import ReleaseGate
 from components.release_pusher.component import ReleasePusher
@@ -71,17 +73,33 @@ def create_pipeline(
     )
     exported = exporter.outputs["exported_model"]
 
-    evaluator = WerEvaluator(examples=speech, model=exported, evaluation=config.evaluation)
+    language_models = (
+        [LanguageModelTrainer(speech, config.language_model, split=TRAIN)]
+        if config.language_model
+        else []
+    )
+    evaluator = WerEvaluator(
+        examples=speech,
+        model=exported,
+        evaluation=config.evaluation,
+        language_model=language_models[0].outputs["language_model"] if language_models else None,
+    )
     last_blessed = Resolver(
         strategy_class=LatestBlessedModelStrategy,
         model=Channel(type=Model),
         model_blessing=Channel(type=ModelBlessing),
     ).with_id("LatestBlessed")
+    # Blessed or not: its report carries the history on.
+    last_judged = Resolver(
+        strategy_class=LatestArtifactStrategy,
+        model_blessing=Channel(type=ModelBlessing),
+    ).with_id("LastJudged")
     gate = ReleaseGate(
         evaluation=evaluator.outputs["evaluation"],
         model=exported,
         baseline_model=last_blessed.outputs["model"],
         baseline_blessing=last_blessed.outputs["model_blessing"],
+        last_blessing=last_judged.outputs["model_blessing"],
         gate=config.gate,
         name=config.name,
     )
@@ -106,8 +124,10 @@ def create_pipeline(
         transform,
         trainer,
         exporter,
+        *language_models,
         evaluator,
         last_blessed,
+        last_judged,
         gate,
         pusher,
     ]

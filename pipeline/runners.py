@@ -10,10 +10,10 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
 from pipeline.config import RunConfig, RunnerName
 from pipeline.dag import create_pipeline
+from pipeline.local import METADATA_FILE, beam_args
 from pipeline.provenance import provenance_of
 
 RUNNERS: dict[RunnerName, type] = {"local": LocalDagRunner, "beam": BeamDagRunner}
-METADATA_FILE = "metadata.sqlite"
 ARTIFACTS_FOLDER = "pipeline"
 
 
@@ -30,13 +30,3 @@ def run_pipeline(config: RunConfig, root: Path, runner: RunnerName = "local") ->
         ),
     )
     RUNNERS[runner]().run(dag)
-
-
-def beam_args(workers: int) -> list[str]:
-    """Beam on this machine. The runner is named because Beam's default one downloads a binary."""
-    mode = "in_memory" if workers == 1 else "multi_processing"
-    return [
-        "--runner=FnApiRunner",
-        f"--direct_running_mode={mode}",
-        f"--direct_num_workers={workers}",
-    ]

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from components.release_gate.report import HTML_FILE
 from components.release_gate.rules import full_name
+from components.release_gate.verdict import Verdict
+from components.wer_evaluator.evaluation import PaddingCause, read_padding_causes
 from components.wer_evaluator.scores import Score, percent, whole
-from pipeline.outcome import Outcome
+
+if TYPE_CHECKING:
+    from pipeline.evaluation_settings import EvaluationSettings
+    from pipeline.outcome import Outcome
 
 
 def print_summary(
@@ -20,19 +28,49 @@ def print_summary(
 ) -> None:
     """Print the outcome for a person."""
     console.print()
-    console.print(_score_table(outcome, bounds))
+    console.print(score_table(outcome.verdict, bounds))
     console.print()
     console.print(
         f"Fine-tuning took the dev split's WER from [bold]{percent(outcome.dev_wer_before)}[/] "
         f"(the imported checkpoint) to [bold]{percent(outcome.dev_wer_after)}[/]."
     )
     console.print()
-    for line in _verdict_lines(outcome):
-        console.print(line, soft_wrap=True)
+    console.print(_headline(outcome), soft_wrap=True)
+    print_findings(outcome.verdict, console)
     console.print()
     for what, where in (("Report", outcome.report), ("Log", log_path)):
         console.print(f"{what:<8}{short(where)}", soft_wrap=True, highlight=False)
     console.print(f"{'Next':<8}[bold]{_next_command(outcome, root)}[/]", soft_wrap=True)
+
+
+def print_evaluation(verdict: Verdict, settings: EvaluationSettings, to: Path) -> None:
+    """Print what `w2v evaluate` found."""
+    console = Console(highlight=False)
+    console.print(score_table(verdict, settings.gate.max_wer if settings.gate else {}))
+    causes = read_padding_causes(str(to))
+    if causes:
+        console.print()
+        console.print(padding_table(causes))
+    console.print()
+    if verdict.findings:
+        console.print("[bold green]Passed[/]" if verdict.blessed else "[bold red]Refused[/]")
+        print_findings(verdict, console)
+        console.print()
+    console.print(f"Report  {short(to / HTML_FILE)}", soft_wrap=True)
+
+
+def padding_table(causes: list[PaddingCause]) -> Table:
+    """What the forerunner's protocol loses, each cause on top of those above it."""
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("What the forerunner's padding costs", no_wrap=True)
+    for heading in ("WER", "Added", "Utterances", "Words"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for before, cause in zip([None, *causes], causes, strict=False):
+        added = f"{100 * (cause.wer - before.wer):+.2f}" if before else ""
+        table.add_row(
+            cause.cause, percent(cause.wer), added, str(cause.utterances), str(cause.words)
+        )
+    return table
 
 
 def short(path: str | Path) -> str:
@@ -41,16 +79,24 @@ def short(path: str | Path) -> str:
     return relative if len(relative) < len(str(path)) and "://" not in str(path) else str(path)
 
 
-def _score_table(outcome: Outcome, bounds: dict[str, float]) -> Table:
+def score_table(verdict: Verdict, bounds: dict[str, float]) -> Table:
+    """What each artifact scored under each padding, beside its bound."""
     bound_of = {full_name(name): bound for name, bound in bounds.items()}
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("Artifact", no_wrap=True)
     table.add_column("Padding", no_wrap=True)
-    for heading in ("WER", "Bound", "Heard", "Speed"):
+    for heading in ("WER", "95 %", "Bound", "Heard", "Speed"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for score in whole(outcome.verdict.scores):
+    for score in whole(verdict.scores):
         table.add_row(*_score_row(score, bound_of.get(score.trial)))
     return table
+
+
+def interval(score: Score) -> str:
+    """Where the WER lies with 95 % confidence, in percent."""
+    if math.isnan(score.wer_low):
+        return ""
+    return f"{100 * score.wer_low:.2f}–{100 * score.wer_high:.2f}"
 
 
 def _score_row(score: Score, bound: float | None) -> list[str]:
@@ -59,28 +105,30 @@ def _score_row(score: Score, bound: float | None) -> list[str]:
         wer = f"[{'green' if score.wer <= bound else 'red'}]{wer}[/]"
     return [
         score.artifact,
-        score.variant,
+        score.trial.partition("/")[2],
         wer,
+        interval(score),
         "" if bound is None else percent(bound),
         f"{score.utterances}/{score.utterances + score.excluded}",
         f"{score.times_real_time:.0f} ×",
     ]
 
 
-def _verdict_lines(outcome: Outcome) -> list[str]:
-    if outcome.verdict.blessed:
-        how = "is already published as" if outcome.already_published else "was published as"
-        headline = (
-            f"[bold green]Released[/]  {outcome.verdict.model} {how} version {outcome.version}: "
-            f"{short(outcome.release or '')}"
-        )
-    else:
-        headline = f"[bold red]Refused[/]   {outcome.verdict.model}: nothing was published."
+def print_findings(verdict: Verdict, console: Console) -> None:
+    """One line for each of the gate's rules."""
     marks = {True: "[green]✓[/]", False: "[red]✗[/]"}
-    return [headline] + [
-        f"  {marks[finding.passed]} {finding.rule}: {finding.reason}"
-        for finding in outcome.verdict.findings
-    ]
+    for finding in verdict.findings:
+        line = f"  {marks[finding.passed]} {finding.rule}: {finding.reason}"
+        console.print(line, soft_wrap=True)
+
+
+def _headline(outcome: Outcome) -> str:
+    model = outcome.verdict.model
+    if not outcome.verdict.blessed:
+        return f"[bold red]Refused[/]   {model}: nothing was published."
+    how = "is already published as" if outcome.already_published else "was published as"
+    where = short(outcome.release or "")
+    return f"[bold green]Released[/]  {model} {how} version {outcome.version}: {where}"
 
 
 def _next_command(outcome: Outcome, root: Path) -> str:

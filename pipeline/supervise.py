@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NODES = 12
 # Beam adds to a message where it was running.
 BEAM_NOTE = " [while running"
 # Beam carries an error of a worker as text: "models.errors.BadInputError: the sentence".
@@ -28,7 +27,7 @@ ERROR_IN_TEXT = re.compile(r"models\.errors\.(\w+): (.*?)(?:\n|$)")
 
 def run_supervised(config: RunConfig, root: Path, runner: RunnerName, log_path: Path) -> Outcome:
     """Run, watch, and read what came of it."""
-    with quiet_run(log_path, NODES):
+    with quiet_run(log_path, nodes_of(config)):
         try:
             return _run(config, root, runner)
         except Exception as error:
@@ -36,10 +35,16 @@ def run_supervised(config: RunConfig, root: Path, runner: RunnerName, log_path: 
             raise as_user_error(error, log_path) from error
 
 
+def nodes_of(config: RunConfig) -> int:
+    """How many nodes the DAG of a config has, known before TFX is imported."""
+    return 13 + (config.language_model is not None)
+
+
 def _run(config: RunConfig, root: Path, runner: RunnerName) -> Outcome:
     # TFX takes seconds to import: only now, and under the quiet screen.
+    from pipeline.local import METADATA_FILE
     from pipeline.outcome import read_outcome
-    from pipeline.runners import METADATA_FILE, run_pipeline
+    from pipeline.runners import run_pipeline
 
     run_pipeline(config, root, runner)
     return read_outcome(root / METADATA_FILE, config.name)

@@ -27,8 +27,13 @@ CACHE_HIT = "A cached execution %d is used."
 
 
 @contextlib.contextmanager
-def quiet_run(log_path: Path, total_nodes: int) -> Iterator[Screen]:
-    """Send everything that prints to `log_path`; draw nodes and progress on the real screen."""
+def quiet_run(
+    log_path: Path, total_nodes: int | None = None, first: str = "Loading TFX"
+) -> Iterator[Screen]:
+    """Send everything that prints to `log_path`; draw nodes and progress on the real screen.
+
+    Until something reports, the screen says `first`.
+    """
     log_path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -41,7 +46,7 @@ def quiet_run(log_path: Path, total_nodes: int) -> Iterator[Screen]:
         os.dup2(log_file.fileno(), 2)
         console = Console(file=screen_file, highlight=False)
         try:
-            with Screen(console, total_nodes) as screen:
+            with Screen(console, total_nodes, first) as screen:
                 yield screen
         finally:
             sys.stdout.flush()
@@ -54,7 +59,9 @@ def quiet_run(log_path: Path, total_nodes: int) -> Iterator[Screen]:
 class Screen(logging.Handler):
     """Draws log records: TFX's node messages as lines, our progress records as bars."""
 
-    def __init__(self, console: Console, total_nodes: int) -> None:
+    def __init__(
+        self, console: Console, total_nodes: int | None, first: str = "Loading TFX"
+    ) -> None:
         super().__init__(logging.INFO)
         self.console = console
         self._total_nodes = total_nodes
@@ -76,7 +83,7 @@ class Screen(logging.Handler):
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._node_bar = self._bars.add_task("Loading TFX", total=None, note="")
+        self._node_bar = self._bars.add_task(first, total=None, note="")
         self._step_bar = self._bars.add_task("", total=None, note="", visible=False)
 
     def __enter__(self) -> Screen:

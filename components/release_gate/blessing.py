@@ -6,13 +6,14 @@ from tfx.components.evaluator import constants
 from tfx.dsl.io import fileio
 from tfx.types import Artifact
 
+from components.release_gate.judgement import EVALUATION_KEY, REPORT_KEY
 from models import filesystem
 
-# Where the next run finds what this model was judged on.
-EVALUATION_KEY = "evaluation"
 
 
-def bless(blessing: Artifact, blessed: bool, model: Artifact, evaluation: str) -> None:
+def bless(
+    blessing: Artifact, blessed: bool, model: Artifact, evaluation: str, report: str
+) -> None:
     """Write down whether the model is let out, and what it was judged on."""
     fileio.makedirs(blessing.uri)
     name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
@@ -24,3 +25,4 @@ def bless(blessing: Artifact, blessed: bool, model: Artifact, evaluation: str) -
     )
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
     blessing.set_string_custom_property(EVALUATION_KEY, evaluation)
+    blessing.set_string_custom_property(REPORT_KEY, report)

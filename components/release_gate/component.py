@@ -23,6 +23,8 @@ class ReleaseGateSpec(ComponentSpec):
         # Nothing has been blessed before the first run.
         "baseline_model": ChannelParameter(type=standard_artifacts.Model, optional=True),
         "baseline_blessing": ChannelParameter(type=standard_artifacts.ModelBlessing, optional=True),
+        # Of the run before, whatever it decided: the trend goes on from its report.
+        "last_blessing": ChannelParameter(type=standard_artifacts.ModelBlessing, optional=True),
     }
     OUTPUTS = {
         "blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),
@@ -45,6 +47,7 @@ class ReleaseGate(base_component.BaseComponent):
         model: types.BaseChannel,
         baseline_model: types.BaseChannel,
         baseline_blessing: types.BaseChannel,
+        last_blessing: types.BaseChannel,
         gate: GateConfig,
         name: str,
     ) -> None:
@@ -54,6 +57,7 @@ class ReleaseGate(base_component.BaseComponent):
                 model=model,
                 baseline_model=baseline_model,
                 baseline_blessing=baseline_blessing,
+                last_blessing=last_blessing,
                 gate=to_json(gate),
                 name=name,
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),

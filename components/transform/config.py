@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from models.normalisation import NormalisationName
+from models.normalisation import GraphNormalisationName
 
 
 @dataclass(frozen=True)
 class TextConfig:
     """`checkpoint` keeps the alphabet the checkpoint brings; `fit` learns one from the data."""
 
-    normalisation: NormalisationName = "librispeech"
+    normalisation: GraphNormalisationName = "librispeech"
     vocabulary: Literal["checkpoint", "fit"] = "checkpoint"
     duration_buckets: int = 8

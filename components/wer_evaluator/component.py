@@ -17,6 +17,7 @@ class WerEvaluatorSpec(ComponentSpec):
     INPUTS = {
         "examples": ChannelParameter(type=standard_artifacts.Examples),
         "model": ChannelParameter(type=standard_artifacts.Model),
+        "language_model": ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
     OUTPUTS = {"evaluation": ChannelParameter(type=standard_artifacts.ModelEvaluation)}
 
@@ -28,12 +29,17 @@ class WerEvaluator(base_beam_component.BaseBeamComponent):
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
     def __init__(
-        self, examples: types.BaseChannel, model: types.BaseChannel, evaluation: EvaluationConfig
+        self,
+        examples: types.BaseChannel,
+        model: types.BaseChannel,
+        evaluation: EvaluationConfig,
+        language_model: types.BaseChannel | None = None,
     ) -> None:
         super().__init__(
             WerEvaluatorSpec(
                 examples=examples,
                 model=model,
+                language_model=language_model,
                 evaluation_config=to_json(evaluation),
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
             )

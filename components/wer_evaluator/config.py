@@ -1,20 +1,25 @@
-"""What is scored, and under which paddings."""
+"""What is scored, under which paddings, and into what the scores are cut."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from components.wer_evaluator.padding import parse_variant
+from components.wer_evaluator.slices import FEATURES
+from models.beam_search import BeamSearchConfig
 from models.normalisation import NormalisationName
+
+SAMPLE_RATE = 16_000
 
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """The SavedModel is scored under every variant, each TFLite file at its own lengths."""
+    """Models of any length are scored under every variant, each TFLite file at its own lengths."""
 
     split: str = "test"
-    # `unpadded`, `bucketed`, `constant_<samples>` and `constant_<samples>_unmasked`, which is the
-    # forerunner's protocol: 246000 samples (15.4 s), padding taken for audio.
+    # `unpadded`, `bucketed`, `constant_<samples>`, and the last with `_unmasked` behind it, where
+    # the model takes padding for audio. 246000 samples (15.4 s) is the forerunner's length.
     variants: tuple[str, ...] = (
         "unpadded",
         "bucketed",
@@ -22,6 +27,23 @@ class EvaluationConfig:
         "constant_246000_unmasked",
     )
     normalisation: NormalisationName = "librispeech"  # of references and hypotheses alike
+    # Features of an utterance, alone or crossed: each combination of values is scored by itself.
+    slices: tuple[tuple[str, ...], ...] = (
+        ("speaker",),
+        ("gender",),
+        ("subset",),
+        ("duration",),
+        ("words",),
+    )
+    # An utterance longer than the padding is heard in windows that overlap, or counted as excluded.
+    long_audio: Literal["windows", "exclude"] = "windows"
+    overlap_seconds: float = 2.0
+    longest_seconds: float = 60.0  # a window where the padding itself has no end
+    # Decoded a second time, from the same log-probabilities, as trials of their own (`…+beam`).
+    beam_search: BeamSearchConfig | None = None
+    beam_trials: tuple[str, ...] = ("saved_model/unpadded",)
+    # Attribute what the forerunner's protocol loses at this many samples, cause by cause.
+    explain_padding: int | None = None
     # Padded audio in one batch: bounds memory whatever the lengths.
     batch_seconds: float = 64.0
 
@@ -30,5 +52,32 @@ class EvaluationConfig:
             raise ValueError("evaluation.variants: name at least one")
         for variant in self.variants:
             parse_variant(variant)
-        if self.batch_seconds <= 0:
-            raise ValueError(f"evaluation.batch_seconds must be above 0, not {self.batch_seconds}")
+        for name in {name for features in self.slices for name in features}:
+            if name not in FEATURES:
+                raise ValueError(
+                    f"evaluation.slices: there is no feature {name!r}; known are "
+                    f"{', '.join(FEATURES)}"
+                )
+        for name in ("batch_seconds", "longest_seconds", "overlap_seconds"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"evaluation.{name} must be above 0, not {getattr(self, name)}")
+        if self.overlap_seconds >= self.longest_seconds / 2:
+            raise ValueError(
+                "evaluation.overlap_seconds must be less than half of longest_seconds "
+                f"({self.longest_seconds}), not {self.overlap_seconds}"
+            )
+        if self.explain_padding is not None and self.explain_padding <= 0:
+            raise ValueError(
+                "evaluation.explain_padding must be a number of samples, not "
+                f"{self.explain_padding}"
+            )
+
+    @property
+    def overlap(self) -> int:
+        """Samples that two windows share."""
+        return round(self.overlap_seconds * SAMPLE_RATE)
+
+    @property
+    def longest(self) -> int:
+        """Samples of a window where the padding has no end."""
+        return round(self.longest_seconds * SAMPLE_RATE)

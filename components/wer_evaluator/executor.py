@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from tfx.dsl.components.base import base_beam_executor
@@ -9,11 +10,12 @@ from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils
 
+from components.language_model_trainer.training import LANGUAGE_MODEL_FILE
 from components.wer_evaluator.config import EvaluationConfig
-from components.wer_evaluator.padding import STATIC_VARIANT
-from components.wer_evaluator.predict import Trial, predict
-from components.wer_evaluator.predictions import PREDICTIONS_FILE, read_predictions
-from components.wer_evaluator.scores import score_predictions, whole, write_scores
+from components.wer_evaluator.evaluate import Candidate, Material, evaluate
+from components.wer_evaluator.evaluation import ArtifactFacts
+from components.wer_evaluator.predict import read_split
+from components.wer_evaluator.scores import whole
 from models import filesystem
 from models.export.artifacts import read_index
 from schemas.properties import from_json
@@ -26,35 +28,37 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         config = from_json(EvaluationConfig, exec_properties["evaluation_config"])
-        examples = artifact_utils.get_single_instance(input_dict["examples"])
-        records = io_utils.all_files_pattern(artifact_utils.get_split_uri([examples], config.split))
-        utterances = examples.get_int_custom_property(f"{config.split}_utterances")
-        exported = artifact_utils.get_single_uri(input_dict["model"])
         evaluation = artifact_utils.get_single_instance(output_dict["evaluation"])
         fileio.makedirs(evaluation.uri)
-        with self._make_beam_pipeline() as pipeline:
-            predict(
-                pipeline,
-                records,
-                plan_trials(exported, config, utterances),
-                filesystem.join(evaluation.uri, PREDICTIONS_FILE),
-            )
-        scores = score_predictions(read_predictions(evaluation.uri))
-        write_scores(scores, evaluation.uri)
+        scores = evaluate(
+            self._make_beam_pipeline,
+            candidates_of(artifact_utils.get_single_uri(input_dict["model"])),
+            _material(input_dict, config),
+            config,
+            evaluation.uri,
+        )
         for score in whole(scores):
             evaluation.set_float_custom_property(f"wer/{score.trial}", score.wer)
 
 
-def plan_trials(exported: str, config: EvaluationConfig, utterances: int) -> list[Trial]:
-    """The SavedModel under every variant, each TFLite file at its own lengths."""
+def candidates_of(exported: str) -> list[Candidate]:
+    """Everything that an exporter wrote."""
     return [
-        Trial(
-            artifact=artifact.name,
-            path=filesystem.join(exported, artifact.path),
-            variants=(STATIC_VARIANT,) if artifact.format == "tflite" else config.variants,
-            normalisation=config.normalisation,
-            batch_seconds=config.batch_seconds,
-            utterances=utterances,
+        Candidate(
+            ArtifactFacts(artifact.name, artifact.format, artifact.bytes),
+            filesystem.join(exported, artifact.path),
         )
         for artifact in read_index(exported)
     ]
+
+
+def _material(input_dict: Artifacts, config: EvaluationConfig) -> Material:
+    examples = artifact_utils.get_single_instance(input_dict["examples"])
+    records = io_utils.all_files_pattern(artifact_utils.get_split_uri([examples], config.split))
+    models = input_dict.get("language_model") or []
+    return Material(
+        split=config.split,
+        read=partial(read_split, records=records),
+        utterances=examples.get_int_custom_property(f"{config.split}_utterances"),
+        language_model=filesystem.join(models[0].uri, LANGUAGE_MODEL_FILE) if models else None,
+    )

@@ -1,33 +1,36 @@
-"""From predictions to scores: error rates of each trial, whole and by slice."""
+"""Scores: the error rates of each trial, whole and by slice, as the evaluation left them."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from components.wer_evaluator.predictions import GREEDY, trial_name
 from models import filesystem
 from models.word_errors import ErrorCounts
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 SCORES_FILE = "scores.json"
-SLICED_BY = ("speaker", "gender", "subset")
+MAIN_TRIAL = "saved_model/unpadded"
 
 
 @dataclass(frozen=True)
 class Score:
-    """The errors of one trial over one slice; `slice` is empty for all of it."""
+    """The errors of one trial over one slice; `slice` is empty for all of it.
+
+    `wer_low` and `wer_high` bound the word error rate with 95 % confidence: a bootstrap over
+    speakers, or over blocks of utterances where there is only one.
+    """
 
     artifact: str
     variant: str
     slice: str
     utterances: int
     excluded: int
+    failed: int  # of the excluded, those whose runtime crashed or gave NaN
+    speakers: int
     audio_seconds: float
     compute_seconds: float
     substitutions: int
@@ -37,10 +40,13 @@ class Score:
     character_errors: int
     characters: int
     wrong_utterances: int
+    wer_low: float = math.nan
+    wer_high: float = math.nan
+    decoder: str = GREEDY
 
     @property
     def trial(self) -> str:
-        return f"{self.artifact}/{self.variant}"
+        return trial_name(self.artifact, self.variant, self.decoder)
 
     @property
     def word_errors(self) -> ErrorCounts:
@@ -55,18 +61,18 @@ class Score:
         return self.character_errors / self.characters if self.characters else math.nan
 
     @property
+    def sentence_error_rate(self) -> float:
+        return self.wrong_utterances / self.utterances if self.utterances else math.nan
+
+    @property
+    def real_time_factor(self) -> float:
+        """Seconds of computing for one second of audio."""
+        return self.compute_seconds / self.audio_seconds if self.audio_seconds else math.nan
+
+    @property
     def times_real_time(self) -> float:
-        """Seconds of audio recognised in one second."""
+        """Seconds of audio recognised in one second (RTFx)."""
         return self.audio_seconds / self.compute_seconds if self.compute_seconds else math.nan
-
-
-def score_predictions(predictions: pd.DataFrame) -> list[Score]:
-    """Every trial as a whole, then its slices."""
-    scores = []
-    for (artifact, variant), rows in predictions.groupby(["artifact", "variant"], sort=True):
-        for name, part in _slices(rows):
-            scores.append(_score(artifact, variant, name, part))
-    return scores
 
 
 def whole(scores: list[Score]) -> list[Score]:
@@ -74,9 +80,14 @@ def whole(scores: list[Score]) -> list[Score]:
     return [score for score in scores if not score.slice]
 
 
+def main_trial(scores: list[Score]) -> str:
+    """The trial that a report speaks of first."""
+    trials = [score.trial for score in whole(scores)]
+    return MAIN_TRIAL if MAIN_TRIAL in trials else trials[0]
+
+
 def write_scores(scores: list[Score], evaluation: str) -> None:
-    rows = [dataclasses.asdict(score) | {"wer": or_none(score.wer)} for score in scores]
-    text = json.dumps(rows, indent=1, allow_nan=False)
+    text = json.dumps([score_as_json(score) for score in scores], indent=1, allow_nan=False)
     filesystem.write_text(filesystem.join(evaluation, SCORES_FILE), text)
 
 
@@ -86,37 +97,22 @@ def read_scores(evaluation: str) -> list[Score]:
     return [score_of(row) for row in rows]
 
 
+def score_as_json(score: Score) -> dict[str, Any]:
+    """A score for machines, its rates beside its counts; null where there is no number."""
+    rates = {
+        "wer": score.wer,
+        "cer": score.cer,
+        "sentence_error_rate": score.sentence_error_rate,
+        "real_time_factor": score.real_time_factor,
+    }
+    row = dataclasses.asdict(score) | rates
+    return {key: or_none(value) for key, value in row.items()}
+
+
 def score_of(row: dict[str, Any]) -> Score:
     """A score back from its JSON, which holds the rates as well."""
-    return Score(**{field.name: row[field.name] for field in dataclasses.fields(Score)})
-
-
-def _slices(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    yield "", rows
-    for column in SLICED_BY:
-        for value, part in rows.groupby(column, sort=True):
-            yield f"{column}:{value}", part
-
-
-def _score(artifact: str, variant: str, slice_name: str, rows: pd.DataFrame) -> Score:
-    scored = rows[rows.excluded == ""]
-    errors = scored.substitutions + scored.deletions + scored.insertions
-    return Score(
-        artifact=artifact,
-        variant=variant,
-        slice=slice_name,
-        utterances=len(scored),
-        excluded=len(rows) - len(scored),
-        audio_seconds=float(scored.audio_seconds.sum()),
-        compute_seconds=float(scored.compute_seconds.sum()),
-        substitutions=int(scored.substitutions.sum()),
-        deletions=int(scored.deletions.sum()),
-        insertions=int(scored.insertions.sum()),
-        words=int(scored.words.sum()),
-        character_errors=int(scored.character_errors.sum()),
-        characters=int(scored.characters.sum()),
-        wrong_utterances=int((errors > 0).sum()),
-    )
+    fields = {field.name: row[field.name] for field in dataclasses.fields(Score)}
+    return Score(**{key: math.nan if value is None else value for key, value in fields.items()})
 
 
 def percent(rate: float) -> str:
@@ -124,6 +120,6 @@ def percent(rate: float) -> str:
     return "–" if math.isnan(rate) else f"{100 * rate:.2f} %"
 
 
-def or_none(rate: float) -> float | None:
-    """A rate as JSON can hold it."""
-    return None if math.isnan(rate) else rate
+def or_none(value: Any) -> Any:
+    """A value as JSON can hold it: null for what is not a number."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 INDEX_FILE = "exports.json"
 SERVING_FOLDER = "Format-Serving"  # where stock TFX parts look for a Model artifact's SavedModel
 TFLITE_FOLDER = "tflite"
+ONNX_FOLDER = "onnx"
+SINGLE_FILES = (".tflite", ".onnx")
 SAMPLE_RATE = 16_000
 
 
@@ -46,36 +49,76 @@ class ExportedArtifact:
     lossy: bool  # smaller weights by design: its loss is for the evaluator to judge
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where an artifact was written, and what it is."""
+
+    name: str
+    format: str
+    path: str  # relative to the index
+    lossy: bool = False
+
+
+Writer = Callable[[ServingModule, str, ExportConfig], list[Place]]
+
+
 def export_all(
     module: ServingModule, folder: str, config: ExportConfig, probe: list[np.ndarray]
 ) -> list[ExportedArtifact]:
     """Write every artifact the config names below `folder`, checked against the Keras model."""
-    lengths = tuple(round(seconds * SAMPLE_RATE) for seconds in config.tflite_seconds)
-    total = 2 + bool(config.tflite)
-    report("Exporting", 0, total, "SavedModel")
-    export_saved_model(module, filesystem.join(folder, SERVING_FOLDER))
-    places = [("saved_model", "saved_model", SERVING_FOLDER, False)]
-    if config.tflite:
-        report("Exporting", 1, total, "TFLite " + ", ".join(config.tflite))
-        export_tflite(
-            module.model,
-            module.processor,
-            lengths,
-            config.tflite,
-            filesystem.join(folder, TFLITE_FOLDER),
-        )
-        places += [
-            (f"tflite_{kind}", "tflite", f"{TFLITE_FOLDER}/model-{kind}.tflite", kind != "float32")
-            for kind in config.tflite
-        ]
+    writers = _writers(config)
+    total = len(writers) + 1
+    places: list[Place] = []
+    for done, (note, write) in enumerate(writers.items()):
+        report("Exporting", done, total, note)
+        places += write(module, folder, config)
     report("Exporting", total - 1, total, "checking each in its own runtime")
     reference = KerasRecogniser(module)
-    probe = [waveform[: max(lengths, default=None)] for waveform in probe]
+    probe = [waveform[: max(_tflite_lengths(config), default=None)] for waveform in probe]
     artifacts = [_checked(folder, place, reference, probe) for place in places]
     _refuse_drift(artifacts, config.max_float_delta)
     report("Exporting", total, total)
     write_index(folder, artifacts)
     return artifacts
+
+
+def _writers(config: ExportConfig) -> dict[str, Writer]:
+    """What writes each format that the config asks for, by what to tell whoever waits."""
+    writers: dict[str, Writer] = {"SavedModel": _write_saved_model}
+    if config.tflite:
+        writers["TFLite " + ", ".join(config.tflite)] = _write_tflite
+    if config.onnx:
+        writers["ONNX " + ", ".join(config.onnx)] = _write_onnx
+    return writers
+
+
+def _write_saved_model(module: ServingModule, folder: str, _: ExportConfig) -> list[Place]:
+    export_saved_model(module, filesystem.join(folder, SERVING_FOLDER))
+    return [Place("saved_model", "saved_model", SERVING_FOLDER)]
+
+
+def _write_tflite(module: ServingModule, folder: str, config: ExportConfig) -> list[Place]:
+    target, lengths = filesystem.join(folder, TFLITE_FOLDER), _tflite_lengths(config)
+    export_tflite(module.model, module.processor, lengths, config.tflite, target)
+    return [_place_of_kind(TFLITE_FOLDER, kind) for kind in config.tflite]
+
+
+def _write_onnx(module: ServingModule, folder: str, config: ExportConfig) -> list[Place]:
+    # Imported only where it is asked for: the converter takes a second to load.
+    from models.export.onnx_model import export_onnx
+
+    target = filesystem.join(folder, ONNX_FOLDER)
+    export_onnx(module.model, module.processor, config.onnx, target)
+    return [_place_of_kind(ONNX_FOLDER, kind) for kind in config.onnx]
+
+
+def _place_of_kind(format_name: str, kind: str) -> Place:
+    path = f"{format_name}/model-{kind}.{format_name}"
+    return Place(f"{format_name}_{kind}", format_name, path, lossy=kind != "float32")
+
+
+def _tflite_lengths(config: ExportConfig) -> tuple[int, ...]:
+    return tuple(round(seconds * SAMPLE_RATE) for seconds in config.tflite_seconds)
 
 
 def write_index(folder: str, artifacts: list[ExportedArtifact]) -> None:
@@ -91,30 +134,26 @@ def read_index(folder: str) -> list[ExportedArtifact]:
 
 def shipped_folders(exported: str) -> dict[str, str]:
     """What a release is made of: folders by their place in it, the SavedModel at the top."""
-    folders = {"": filesystem.join(exported, SERVING_FOLDER)}
-    tflite = filesystem.join(exported, TFLITE_FOLDER)
-    return folders | ({TFLITE_FOLDER: tflite} if filesystem.exists(tflite) else {})
+    beside = {name: filesystem.join(exported, name) for name in (TFLITE_FOLDER, ONNX_FOLDER)}
+    there = {name: folder for name, folder in beside.items() if filesystem.exists(folder)}
+    return {"": filesystem.join(exported, SERVING_FOLDER)} | there
 
 
 def _checked(
-    folder: str,
-    place: tuple[str, str, str, bool],
-    reference: Recogniser,
-    probe: list[np.ndarray],
+    folder: str, place: Place, reference: Recogniser, probe: list[np.ndarray]
 ) -> ExportedArtifact:
-    name, format_name, relative, lossy = place
-    path = filesystem.join(folder, relative)
+    path = filesystem.join(folder, place.path)
     delta, seconds = compare(open_recogniser(path), reference, probe)
-    log.info("%s: max |Δ log-probability| %.2g, %.3f s", name, delta, seconds)
+    log.info("%s: max |Δ log-probability| %.2g, %.3f s", place.name, delta, seconds)
     return ExportedArtifact(
-        name=name,
-        format=format_name,
-        path=relative,
+        name=place.name,
+        format=place.format,
+        path=place.path,
         bytes=_bytes_of(path),
         sha256=_digest_of(path),
         max_abs_delta=delta,
         seconds=seconds,
-        lossy=lossy,
+        lossy=place.lossy,
     )
 
 
@@ -147,7 +186,7 @@ def _refuse_drift(artifacts: list[ExportedArtifact], bound: float) -> None:
 
 
 def _files_of(path: str) -> list[str]:
-    if path.endswith(".tflite"):
+    if path.endswith(SINGLE_FILES):
         return [path]
     return [filesystem.join(path, name) for name in filesystem.list_files(path)]
 
@@ -157,5 +196,5 @@ def _bytes_of(path: str) -> int:
 
 
 def _digest_of(path: str) -> str:
-    is_file = path.endswith(".tflite")
+    is_file = path.endswith(SINGLE_FILES)
     return filesystem.sha256_of_file(path) if is_file else filesystem.sha256_of_folder(path)

@@ -48,13 +48,18 @@ class Recogniser(Protocol):
 
 
 def open_recogniser(path: str | Path) -> Recogniser:
-    """A SavedModel folder, a `.tflite` file, or a checkpoint folder in Hugging Face layout."""
-    if str(path).endswith(".tflite"):
-        if not filesystem.exists(path):
-            raise BadInputError(f"{path} is not there; give the path of a .tflite file.")
+    """A SavedModel folder, a `.tflite` or `.onnx` file, or a checkpoint in Hugging Face layout."""
+    suffix = Path(path).suffix
+    if suffix in (".tflite", ".onnx") and not filesystem.exists(path):
+        raise BadInputError(f"{path} is not there; give the path of a {suffix} file.")
+    if suffix == ".tflite":
         from models.recognisers.litert import LiteRtRecogniser
 
         return LiteRtRecogniser(path)
+    if suffix == ".onnx":
+        from models.recognisers.onnx_model import OnnxRecogniser
+
+        return OnnxRecogniser(path)
     if filesystem.exists(filesystem.join(path, "saved_model.pb")):
         from models.recognisers.saved_model import SavedModelRecogniser
 
@@ -64,6 +69,6 @@ def open_recogniser(path: str | Path) -> Recogniser:
 
         return KerasRecogniser.from_checkpoint(path)
     raise BadInputError(
-        f"{os.fspath(path)} is no model: give a .tflite file, a SavedModel folder "
-        "(saved_model.pb) or a checkpoint folder (config.json)."
+        f"{os.fspath(path)} is no model: give a .tflite or .onnx file, a SavedModel "
+        "folder (saved_model.pb) or a checkpoint folder (config.json)."
     )

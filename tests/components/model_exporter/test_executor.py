@@ -13,7 +13,7 @@ from models.recognisers import open_recogniser
 from schemas.properties import to_json
 from tests.conftest import speech_example
 
-CONFIG = ExportConfig(tflite=("float32",), tflite_seconds=(1.0,))
+CONFIG = ExportConfig(tflite=("float32",), tflite_seconds=(1.0,), onnx=("float32",))
 
 
 def artifact(artifact_type, folder):
@@ -48,7 +48,7 @@ def run_export(inputs, folder):
 def test_the_artifact_holds_every_export_and_its_sizes(inputs, tmp_path):
     output = run_export(inputs, tmp_path)
     index = read_index(str(tmp_path))
-    assert [one.name for one in index] == ["saved_model", "tflite_float32"]
+    assert [one.name for one in index] == ["saved_model", "tflite_float32", "onnx_float32"]
     for one in index:
         assert output.get_int_custom_property(f"{one.name}_bytes") == one.bytes > 0
         assert open_recogniser(tmp_path / one.path)

@@ -15,7 +15,7 @@ from tfx.utils import proto_utils
 from components.speech_example_gen.component import SpeechExampleGen
 from components.speech_example_gen.config import DataConfig
 from components.speech_example_gen.executor import Executor
-from pipeline.runners import beam_args
+from pipeline.local import beam_args
 from schemas import speech_example as names
 
 

@@ -1,62 +1,82 @@
-"""Scores: sums over predictions, whole and by slice."""
+"""Scores: rates from counts, and a file that machines read."""
 
-import dataclasses
+import json
 import math
 
-import pandas as pd
 import pytest
 
-from components.wer_evaluator.predictions import Prediction
-from components.wer_evaluator.scores import read_scores, score_predictions, whole, write_scores
+from components.wer_evaluator.scores import (
+    SCORES_FILE,
+    Score,
+    main_trial,
+    read_scores,
+    score_as_json,
+    whole,
+    write_scores,
+)
 
 
-def prediction(utterance: str, **changes) -> Prediction:
-    common = {"artifact": "saved_model", "variant": "unpadded", "speaker": "1", "gender": "F"}
-    values = common | {"subset": "test-clean", "audio_seconds": 2.0, "reference": "A B"} | changes
-    return Prediction(utterance=utterance, **values)
+def score(**changes) -> Score:
+    values = {
+        "artifact": "saved_model",
+        "variant": "unpadded",
+        "slice": "",
+        "utterances": 4,
+        "excluded": 1,
+        "failed": 0,
+        "speakers": 2,
+        "audio_seconds": 8.0,
+        "compute_seconds": 2.0,
+        "substitutions": 1,
+        "deletions": 1,
+        "insertions": 0,
+        "words": 10,
+        "character_errors": 3,
+        "characters": 60,
+        "wrong_utterances": 1,
+        "wer_low": 0.1,
+        "wer_high": 0.3,
+    }
+    return Score(**(values | changes))
 
 
-def scores_of(*predictions: Prediction):
-    return score_predictions(pd.DataFrame([dataclasses.asdict(row) for row in predictions]))
-
-
-def test_errors_are_summed_over_utterances():
-    (score,) = whole(
-        scores_of(
-            prediction("a", words=2, substitutions=1, compute_seconds=0.5),
-            prediction("b", words=6, insertions=1, compute_seconds=0.5),
-            prediction("c", words=2),
-        )
-    )
-    assert score.wer == pytest.approx(0.2)
-    assert score.wrong_utterances == 2
-    assert score.times_real_time == pytest.approx(6.0)
-
-
-def test_an_excluded_utterance_is_counted_but_not_scored():
-    (score,) = whole(
-        scores_of(prediction("a", words=2), prediction("b", excluded="longer than the padding"))
-    )
-    assert (score.utterances, score.excluded, score.wer) == (1, 1, 0.0)
-
-
-def test_every_speaker_and_gender_is_a_slice_that_adds_up():
-    scores = scores_of(
-        prediction("a", words=2, deletions=1),
-        prediction("b", words=2, speaker="2", gender="M"),
-    )
-    by_slice = {score.slice: score.wer for score in scores}
-    assert by_slice["speaker:1"] == by_slice["gender:F"] == 0.5
-    assert by_slice["speaker:2"] == by_slice["gender:M"] == 0.0
-    assert by_slice[""] == 0.25
+def test_rates_follow_from_the_counts():
+    one = score()
+    assert one.wer == 0.2
+    assert one.cer == 0.05
+    assert one.sentence_error_rate == 0.25
+    assert one.real_time_factor == 0.25 and one.times_real_time == 4.0
 
 
 def test_without_reference_words_the_rate_is_not_a_number():
-    (score,) = whole(scores_of(prediction("a", reference="", insertions=3)))
-    assert math.isnan(score.wer)
+    assert math.isnan(score(words=0).wer)
+
+
+def test_the_decoder_is_part_of_the_trials_name():
+    assert score().trial == "saved_model/unpadded"
+    assert score(decoder="beam").trial == "saved_model/unpadded+beam"
 
 
 def test_scores_come_back_from_the_file_as_they_were(tmp_path):
-    scores = scores_of(prediction("a", words=2, substitutions=1), prediction("b", reference=""))
+    scores = [score(), score(slice="gender:F"), score(variant="bucketed", decoder="beam")]
     write_scores(scores, str(tmp_path))
     assert read_scores(str(tmp_path)) == scores
+    assert whole(scores) == [scores[0], scores[2]]
+
+
+def test_what_is_no_number_is_null_for_machines_and_comes_back(tmp_path):
+    write_scores([score(words=0, wer_low=math.nan, wer_high=math.nan)], str(tmp_path))
+    (row,) = json.loads((tmp_path / SCORES_FILE).read_text())
+    assert row["wer"] is None and row["wer_low"] is None
+    (back,) = read_scores(str(tmp_path))
+    assert math.isnan(back.wer_low) and back.words == 0
+
+
+def test_machines_read_the_rates_too():
+    assert score_as_json(score())["wer"] == pytest.approx(0.2)
+
+
+def test_the_unpadded_saved_model_comes_first_where_there_is_one():
+    others = [score(artifact="onnx"), score(variant="bucketed")]
+    assert main_trial([*others, score()]) == "saved_model/unpadded"
+    assert main_trial(others) == "onnx/unpadded"

@@ -8,10 +8,11 @@ import pytest
 
 from models import filesystem
 from models.errors import W2vError
-from models.export.artifacts import INDEX_FILE, export_all, read_index
+from models.export.artifacts import INDEX_FILE, export_all, read_index, shipped_folders
 from models.export.config import ExportConfig
 from models.export.saved_model import ServingModule
 from models.wav2vec2 import Wav2Vec2ForCTC
+from schemas.properties import from_json
 
 ONLY_SAVED_MODEL = ExportConfig(tflite=())
 
@@ -78,6 +79,33 @@ def test_without_tflite_there_is_a_saved_model_only_and_probes_may_be_of_any_len
     assert artifact.name == "saved_model"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["Format-Serving", INDEX_FILE]
     assert json.loads((tmp_path / INDEX_FILE).read_text()) == [dataclasses.asdict(artifact)]
+
+
+def test_onnx_is_checked_indexed_and_shipped_beside_the_saved_model(module, waveforms, tmp_path):
+    config = ExportConfig(tflite=(), onnx=("float32", "int8"))
+    _, exact, small = export_all(module, str(tmp_path), config, waveforms)
+    assert (exact.name, exact.format, exact.lossy) == ("onnx_float32", "onnx", False)
+    assert (small.name, small.format, small.lossy) == ("onnx_int8", "onnx", True)
+    assert exact.max_abs_delta < 1e-4 < small.max_abs_delta < 2
+    for artifact in (exact, small):
+        path = tmp_path / artifact.path
+        assert path.parent.name == "onnx"
+        assert artifact.bytes == path.stat().st_size
+        assert artifact.sha256 == filesystem.sha256_of_file(path)
+    assert shipped_folders(str(tmp_path)) == {
+        "": str(tmp_path / "Format-Serving"),
+        "onnx": str(tmp_path / "onnx"),
+    }
+
+
+def test_without_onnx_a_release_has_no_such_folder(exported):
+    assert list(shipped_folders(str(exported))) == ["", "tflite"]
+
+
+def test_a_kind_that_no_converter_makes_is_refused_by_its_key():
+    assert from_json(ExportConfig, '{"onnx": ["int8"]}').onnx == ("int8",)
+    with pytest.raises(ValueError, match=r"onnx\.0\s+Input should be 'float32' or 'int8'"):
+        from_json(ExportConfig, '{"onnx": ["float16"]}')
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Any model is opened by its path; what is none is refused with what to give instead."""
 
 import numpy as np
+import onnx
 import pytest
 import tensorflow as tf
 
@@ -47,13 +48,14 @@ def test_a_checkpoint_that_takes_audio_as_it_is_hears_loudness(tiny_checkpoint, 
 def test_a_path_without_a_model_is_refused_with_what_to_give(tmp_path, name):
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("no model")
-    with pytest.raises(BadInputError, match=rf"{name} is no model: give a \.tflite file, a Saved"):
+    with pytest.raises(BadInputError, match=rf"{name} is no model: give a \.tflite or \.onnx file"):
         open_recogniser(tmp_path / name)
 
 
-def test_a_tflite_file_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(BadInputError, match=r"model\.tflite is not there"):
-        open_recogniser(tmp_path / "model.tflite")
+@pytest.mark.parametrize("suffix", ["tflite", "onnx"])
+def test_a_file_that_is_not_there_is_refused(tmp_path, suffix):
+    with pytest.raises(BadInputError, match=rf"is not there; give the path of a \.{suffix} file"):
+        open_recogniser(tmp_path / f"model.{suffix}")
 
 
 def test_a_tflite_file_without_its_vocabulary_is_refused(tmp_path):
@@ -80,6 +82,30 @@ def test_a_tflite_file_of_another_kind_of_model_is_refused_by_name(tmp_path, tin
     (tmp_path / "double.tflite").write_bytes(converter.convert())
     with pytest.raises(BadInputError, match=r"double\.tflite is no TFLite recogniser of ours"):
         open_recogniser(tmp_path / "double.tflite")
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish", b"version https://git-lfs.github.com/spec"])
+def test_a_broken_onnx_file_is_refused_by_name_and_in_silence(tmp_path, capfd, content):
+    (tmp_path / "model.onnx").write_bytes(content)
+    with pytest.raises(BadInputError, match=r"model\.onnx cannot be read as an ONNX model \("):
+        open_recogniser(tmp_path / "model.onnx")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_onnx_file_of_another_kind_of_model_is_refused_by_name(tmp_path):
+    value = (onnx.TensorProto.FLOAT, ["batch"])
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Neg", ["x"], ["minus_x"])],
+        "negation",
+        [onnx.helper.make_tensor_value_info("x", *value)],
+        [onnx.helper.make_tensor_value_info("minus_x", *value)],
+    )
+    opset = onnx.helper.make_operatorsetid("", 18)
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), tmp_path / "minus.onnx"
+    )
+    with pytest.raises(BadInputError, match=r"minus\.onnx is .* another kind \(it gives minus_x\)"):
+        open_recogniser(tmp_path / "minus.onnx")
 
 
 @pytest.mark.parametrize("content", [b"", b"rubbish"])

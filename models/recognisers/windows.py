@@ -1,0 +1,132 @@
+"""Recognition of audio of any length, by overlapping windows of a length that the model takes.
+
+Near a cut a recogniser lacks context, so of each overlap every window gives the half that lies
+farther from its own cut:
+
+    window     ├───────────────────────┤
+    window                     ├───────────────────────┤
+    kept       ├───────────────────┼───────────────────┤
+
+>>> windows = Windows(samples=16_000, overlap=3_200)
+>>> windows.frames, windows.starts(frame_count(48_000))
+(49, [0, 39, 78, 100])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from models.audio import pad_batch
+from models.errors import BadInputError
+from models.recognisers import Mask, Recogniser, Recognition
+
+# What the convolutions of every published Wav2Vec2 make of 16 kHz audio: a frame sees 400 samples
+# (25 ms), the next one starts 320 (20 ms) later. An exported recogniser does not say it again.
+FRAME_STRIDE, FRAME_SAMPLES = 320, 400
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The length of a window and what it shares with the next at least, in samples.
+
+    The overlap counts in whole frames of 320 samples.
+    """
+
+    samples: int
+    overlap: int
+
+    def __post_init__(self) -> None:
+        if self.overlap < 1 or self.step < 1:
+            raise BadInputError(
+                f"Windows of {self.samples} samples that overlap by {self.overlap} cannot cover a "
+                f"recording; let them overlap by 1 sample or more, and be longer than that by "
+                f"{FRAME_SAMPLES} or more."
+            )
+
+    @property
+    def frames(self) -> int:
+        """Frames of a full window."""
+        return frame_count(self.samples)
+
+    @property
+    def step(self) -> int:
+        """Frames from one window's start to the next one's."""
+        return self.frames - self.overlap // FRAME_STRIDE
+
+    def starts(self, frames: int) -> list[int]:
+        """The first frame of each window over a recording of so many frames.
+
+        The last window is moved back until it is full: a short rest would be heard with little
+        context and, where loudness is normalised, as loud as speech even if it is silent.
+        """
+        last = max(0, frames - self.frames)
+        return [*range(0, last, self.step), last]
+
+
+@dataclass(frozen=True)
+class WindowedRecognition(Recognition):
+    """What was heard in a recording, and in how many windows."""
+
+    windows: int
+
+
+def recognise_by_windows(
+    recogniser: Recogniser,
+    waveform: np.ndarray,
+    windows: Windows,
+    mask: Mask = "full",
+    batch: int = 1,
+) -> WindowedRecognition:
+    """Recognise a recording of any length; `batch` windows are run at a time.
+
+    What fits in one window is what the recogniser makes of it, padded to `windows.samples`. Longer
+    recordings have the very frames that they would have at once, whatever the mask.
+    """
+    frames = frame_count(len(waveform))
+    starts = windows.starts(frames)
+    # Starting at a frame, each frame of a window is a frame of the recording.
+    cut = [waveform[start * FRAME_STRIDE :][: windows.samples] for start in starts]
+    heard = [
+        recognition
+        for first in range(0, len(cut), batch)
+        for recognition in recogniser.recognise(
+            **pad_batch(cut[first : first + batch], windows.samples), mask=mask
+        )
+    ]
+    if len(heard) == 1:
+        return WindowedRecognition(heard[0].text, heard[0].log_probs, windows=1)
+    log_probs = _stitched([one.log_probs for one in heard], starts, windows.frames)
+    text = recogniser.vocabulary.decode(log_probs.argmax(axis=-1))
+    return WindowedRecognition(text, log_probs, windows=len(heard))
+
+
+def frame_count(samples: int) -> int:
+    """Frames that a recogniser gives for so many samples.
+
+    >>> frame_count(16_000)
+    49
+    """
+    return max(0, (samples - FRAME_SAMPLES) // FRAME_STRIDE + 1)
+
+
+def _stitched(parts: Sequence[np.ndarray], starts: Sequence[int], frames: int) -> np.ndarray:
+    """Full windows' log-probabilities as one array, changing over in the middle of each overlap."""
+    for part in parts:
+        if len(part) != frames:
+            raise BadInputError(
+                f"The model gives {len(part)} frames for a window that should have {frames}, so "
+                f"its windows cannot be joined; choose one that gives a frame every {FRAME_STRIDE} "
+                "samples."
+            )
+    seams = [(start + frames + following) // 2 for start, following in pairwise(starts)]
+    spans = pairwise([0, *seams, starts[-1] + frames])
+    return np.concatenate(
+        [
+            part[first - start : end - start]
+            for part, start, (first, end) in zip(parts, starts, spans, strict=True)
+        ]
+    )

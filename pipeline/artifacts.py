@@ -1,0 +1,46 @@
+"""Exported artifacts by their path: what `w2v evaluate` can be given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from components.wer_evaluator.evaluation import ArtifactFacts
+from models import filesystem
+from models.errors import BadInputError
+
+
+def format_of(model: Path) -> str:
+    """What kind of artifact lies there."""
+    if not model.exists():
+        raise BadInputError(f"There is no model at {model}; check the path.")
+    if model.suffix in (".tflite", ".onnx"):
+        return model.suffix[1:]
+    if (model / "saved_model.pb").exists():
+        return "saved_model"
+    if (model / "config.json").exists():
+        return "checkpoint"
+    raise BadInputError(
+        f"{model} is no model: give a release or another SavedModel folder (saved_model.pb), a "
+        ".tflite or .onnx file, or a checkpoint folder (config.json)."
+    )
+
+
+def name_of(model: Path) -> str:
+    """The artifact's name, as the exporter has it.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder, "model-int8.tflite")
+    ...     _ = file.write_bytes(b"")
+    ...     name_of(file)
+    'tflite_int8'
+    """
+    kind = format_of(model)
+    return kind if model.is_dir() else f"{kind}_{model.stem.removeprefix('model-')}"
+
+
+def facts_of(model: Path) -> ArtifactFacts:
+    """The artifact's name, format and size."""
+    files = [model / name for name in filesystem.list_files(model)] if model.is_dir() else [model]
+    size = sum(filesystem.size(file) for file in files)
+    return ArtifactFacts(name_of(model), format_of(model), size)

@@ -1,0 +1,44 @@
+"""`w2v report`: the WER report of any run, built again from what its evaluation left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("w2v-runs"),
+    show_default=True,
+    help="The folder of the runs.",
+)
+@click.option("--pipeline", "name", help="Name of the pipeline, where the root holds several.")
+@click.option("--run", "run", help="Id of the run; the latest one otherwise.")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for report.html, report.md and report.json.",
+)
+@click.option(
+    "--max-wer", "bounds", multiple=True, metavar="NAME=RATE", help="Judge by this bound."
+)
+def command(
+    root: Path, name: str | None, run: str | None, to: Path, bounds: tuple[str, ...]
+) -> None:
+    """Build the report of a run again, without running a model.
+
+    \b
+    Examples:
+      w2v report --to report
+      w2v report --run 2026-11-21T09:30:00 --to report --max-wer unpadded=0.02
+    """
+    from components.release_gate.report import HTML_FILE
+    from pipeline.local import METADATA_FILE
+    from pipeline.rebuild import rebuild_report
+
+    rebuild_report(root / METADATA_FILE, name, run, to, bounds)
+    click.echo(to / HTML_FILE)

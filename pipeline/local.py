@@ -1,0 +1,15 @@
+"""What a run on this machine is made of, known without importing TFX."""
+
+from __future__ import annotations
+
+METADATA_FILE = "metadata.sqlite"
+
+
+def beam_args(workers: int) -> list[str]:
+    """Options of a local Beam. The runner is named because the default one downloads a binary."""
+    mode = "in_memory" if workers == 1 else "multi_processing"
+    return [
+        "--runner=FnApiRunner",
+        f"--direct_running_mode={mode}",
+        f"--direct_num_workers={workers}",
+    ]
