@@ -48,7 +48,8 @@ def _print(rows: list[Row]) -> None:
         table.add_column(peer.unit, justify="right")
         table.add_column(f"beside {peer.who}", justify="right")
         for row in contenders:
-            table.add_row(row.who, f"{row.value:.3f}", f"{row.value / peer.value:.2f} ×")
+            beside = f"{row.value / peer.value:.2f} ×" if peer.value else "–"
+            table.add_row(row.who, f"{row.value:.3f}", beside)
         Console().print(table)
 
 

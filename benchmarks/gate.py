@@ -109,7 +109,7 @@ def simulate_release(
     """The pairs of a baseline and of a candidate whose WER is truly higher by the difference."""
     import pandas as pd
 
-    speakers = SPEAKERS_OF_SIZE.get(utterances, utterances // 20)
+    speakers = SPEAKERS_OF_SIZE[utterances]
     speaker = np.arange(utterances) % speakers
     words = generator.gamma(WORDS_SHAPE, WORDS_SCALE, utterances).round().clip(1, MOST_WORDS)
     words = words.astype(int)
@@ -118,7 +118,7 @@ def simulate_release(
     )
     liking = _around_one(generator, LIKING_SPREAD, speakers)[speaker]
     shared_luck = generator.normal(size=words.sum(), scale=WORD_CORRELATION**0.5)
-    sides = {}
+    sides: dict[str, Sequence | np.ndarray] = {}
     for side, rates in (
         ("", (BASELINE_WER + difference) * hardness * liking),
         ("_baseline", BASELINE_WER * hardness),

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.evaluation import padding, scoring
+from benchmarks.gate import gate
 from benchmarks.rows import Row, measure_in_turns
 
 THREADS = 2
@@ -96,6 +98,9 @@ SUITES: dict[str, Callable[[], list[Row]]] = {
     "forward": forward,
     "training_step": training_step,
     "loading": loading,
+    "padding": padding,
+    "scoring": scoring,
+    "gate": gate,
 }
 
 

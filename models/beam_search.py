@@ -32,7 +32,8 @@ NATURAL_LOG_OF_10 = float(np.log(10))
 class BeamSearchConfig:
     """How wide to search, and how far words and hotwords outweigh what was heard.
 
-    Weight and bonus (for each word) count only where there is a language model.
+    The language model's weight and the bonus for each word count only where there is such a model.
+    A hotword is a word or several, each of which is favoured for itself.
     """
 
     width: int = 64
@@ -187,8 +188,8 @@ def _open_scorer(
     if not filesystem.exists(language_model):
         raise BadInputError(f"There is no language model {language_model}; check the path.")
     with _local(language_model) as path:
-        words = known_words(path)
         model = _load(kenlm, path, language_model)
+        words = known_words(path)
     if words is not None and not any(set(word) <= set("".join(letters)) for word in words):
         raise BadInputError(
             f"The recogniser can write no word of the language model {language_model}; train one "

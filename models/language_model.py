@@ -14,8 +14,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from models import filesystem
 from models.errors import BadInputError
@@ -27,8 +28,8 @@ KENLM_BINARY_MARK = b"mmap lm http://kheafield.com/code"
 LANGUAGE_MODEL_FILE = "language_model.arpa"
 # Lies beside a KenLM binary, which does not hold its own words: one a line.
 UNIGRAMS_FILE = "unigrams.txt"
-# What is taken off a count of 1, of 2, and of 3 or more where a corpus is too small to tell:
-# the numbers that lmplz proposes.
+# What is taken off a count of 0, 1, 2, and 3 or more where a corpus is too small to tell: the
+# numbers that lmplz proposes.
 FALLBACK_DISCOUNTS = (0.0, 0.5, 1.0, 1.5)
 
 Ngram = tuple[str, ...]
@@ -116,40 +117,70 @@ def _words_of_arpa(path: str | Path) -> set[str]:
     return words - {START, END, UNKNOWN}
 
 
-@dataclass(frozen=True)
-class _History:
+class _History(NamedTuple):
     """What followed some words: how much in all, and the share kept for what never did."""
 
     total: int
     backoff: float
 
 
+class _Level:
+    """The n-grams of one order: adjusted counts, and what smoothing takes off them."""
+
+    def __init__(self, counts: Mapping[Ngram, int]) -> None:
+        # Sorted, so that sums of floats are the same however the counts came together.
+        self.counts = dict(sorted(counts.items()))
+        self._discounts = _discounts(counts.values())
+
+    def histories(self) -> dict[Ngram, _History]:
+        """The words that each n-gram's last one was said after."""
+        histories = {}
+        for history, ngrams in groupby(self.counts, key=lambda ngram: ngram[:-1]):
+            counts = [self.counts[ngram] for ngram in ngrams]
+            total, kept = sum(counts), sum(map(self._discount, counts))
+            histories[history] = _History(total, kept / total)
+        return histories
+
+    def probabilities(
+        self, histories: Mapping[Ngram, _History], shorter: Mapping[Ngram, float]
+    ) -> dict[Ngram, float]:
+        """The probability of each n-gram's last word after the others."""
+        probabilities = {}
+        for ngram, count in self.counts.items():
+            total, backoff = histories[ngram[:-1]]
+            seen = (count - self._discount(count)) / total
+            probabilities[ngram] = seen + backoff * shorter[ngram[1:]]
+        return probabilities
+
+    def _discount(self, count: int) -> float:
+        return self._discounts[count if count < 3 else 3]
+
+
 def _arpa_lines(counts: NgramCounts) -> Iterator[str]:
-    levels = _adjusted_counts(counts)
-    discounts = [_discounts(level.values()) for level in levels]
-    histories = [_histories(*pair) for pair in zip(levels, discounts, strict=True)]
+    levels = [_Level(adjusted) for adjusted in _adjusted_counts(counts)]
     # A model of order 1 has an empty list of pairs: KenLM reads nothing below order 2.
-    sizes = [len(level) for level in levels] + [0] * (counts.order == 1)
+    sizes = [len(level.counts) for level in levels] + [0] * (counts.order == 1)
+    probabilities: dict[Ngram, float] = {(): 1 / sizes[0]}  # without a history, all alike
     sizes[0] += 1  # the start mark
     yield "\\data\\"
     yield from (f"ngram {length}={size}" for length, size in enumerate(sizes, 1))
-    shorter: dict[Ngram, float] = {(): 1 / len(levels[0])}
+    histories = levels[0].histories()
     for length, level in enumerate(levels, 1):
-        probabilities = _interpolated(level, discounts[length - 1], histories[length - 1], shorter)
-        longer = histories[length] if length < counts.order else {}
+        probabilities = level.probabilities(histories, probabilities)
+        histories = levels[length].histories() if length < counts.order else {}
         yield from ("", f"\\{length}-grams:")
         if length == 1:
             # It is never predicted, so its probability says nothing; lmplz writes 0 too.
-            yield _arpa_line(0.0, (START,), longer)
-        for ngram in sorted(probabilities):
-            yield _arpa_line(math.log10(probabilities[ngram]), ngram, longer)
-        shorter = probabilities
+            yield _arpa_line(0.0, (START,), histories)
+        for ngram, probability in probabilities.items():
+            yield _arpa_line(math.log10(probability), ngram, histories)
     if counts.order == 1:
         yield from ("", "\\2-grams:")
     yield from ("", "\\end\\")
 
 
 def _arpa_line(log_probability: float, ngram: Ngram, longer: Mapping[Ngram, _History]) -> str:
+    """One n-gram, with its backoff weight where it is the history of longer ones."""
     line = f"{log_probability:.7g}\t{' '.join(ngram)}"
     return f"{line}\t{math.log10(longer[ngram].backoff):.7g}" if ngram in longer else line
 
@@ -160,14 +191,14 @@ def _adjusted_counts(counts: NgramCounts) -> list[Counter[Ngram]]:
     Below the highest order an n-gram counts the different words seen before it, and only at the
     start of a sentence, where nothing can stand before it, how often it was said.
     """
-    levels: list[Counter[Ngram]] = [Counter() for _ in range(counts.order)]
+    adjusted: list[Counter[Ngram]] = [Counter() for _ in range(counts.order)]
     for ngram, count in counts.ngrams.items():
         said = ngram[max(ngram.count(START) - 1, 0) :]
-        levels[len(said) - 1][said] = count
-    for longer, shorter in pairwise(reversed(levels)):
+        adjusted[len(said) - 1][said] = count
+    for longer, shorter in pairwise(reversed(adjusted)):
         shorter.update(ngram[1:] for ngram in longer)
-    levels[0][UNKNOWN,] = 0
-    return levels
+    adjusted[0][UNKNOWN,] = 0
+    return adjusted
 
 
 def _discounts(counts: Iterable[int]) -> tuple[float, ...]:
@@ -177,37 +208,9 @@ def _discounts(counts: Iterable[int]) -> tuple[float, ...]:
         return FALLBACK_DISCOUNTS
     share = once / (once + 2 * twice)
     discounts = (
-        0.0,
         1 - 2 * share * twice / once,
         2 - 3 * share * thrice / twice,
         3 - 4 * share * four_times / thrice,
     )
-    sound = all(0 < discount <= most for most, discount in enumerate(discounts[1:], 1))
-    return discounts if sound else FALLBACK_DISCOUNTS
-
-
-def _histories(level: Counter[Ngram], discounts: tuple[float, ...]) -> dict[Ngram, _History]:
-    totals: Counter[Ngram] = Counter()
-    taken_off: dict[Ngram, float] = {}
-    for ngram, count in level.items():
-        history = ngram[:-1]
-        totals[history] += count
-        taken_off[history] = taken_off.get(history, 0.0) + discounts[min(count, 3)]
-    return {
-        history: _History(total, taken_off[history] / total) for history, total in totals.items()
-    }
-
-
-def _interpolated(
-    level: Counter[Ngram],
-    discounts: tuple[float, ...],
-    histories: dict[Ngram, _History],
-    shorter: Mapping[Ngram, float],
-) -> dict[Ngram, float]:
-    """The probability of each n-gram's last word after the others."""
-    probabilities = {}
-    for ngram, count in level.items():
-        history = histories[ngram[:-1]]
-        seen = (count - discounts[min(count, 3)]) / history.total
-        probabilities[ngram] = seen + history.backoff * shorter[ngram[1:]]
-    return probabilities
+    sound = all(0 < discount <= most for most, discount in enumerate(discounts, 1))
+    return (0.0, *discounts) if sound else FALLBACK_DISCOUNTS

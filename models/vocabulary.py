@@ -111,7 +111,8 @@ class Vocabulary:
         token = self.tokens[index]
         if token == self.delimiter:
             return " "
-        return "" if token.startswith("<") and token.endswith(">") else token
+        silent = index in (self.blank, self.unknown) or (token[:1] == "<" and token[-1:] == ">")
+        return "" if silent else token
 
 
 def _tokenizer_options(folder: str | Path) -> dict:

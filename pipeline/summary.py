@@ -16,6 +16,7 @@ from components.release_gate.report import HTML_FILE
 from components.release_gate.rules import full_name
 from components.release_gate.verdict import Verdict
 from components.wer_evaluator.evaluation import PaddingCause, read_padding_causes
+from components.wer_evaluator.explain import ENDINGS_TO_EXPLAIN
 from components.wer_evaluator.scores import Score, percent, whole
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def print_summary(
     """Print the outcome for a person."""
     console.print()
     console.print(score_table(outcome.verdict, bounds))
+    print_unscored(outcome.verdict, console)
     console.print()
     console.print(
         f"Fine-tuning took the dev split's WER from [bold]{percent(outcome.dev_wer_before)}[/] "
@@ -47,6 +49,7 @@ def print_evaluation(verdict: Verdict, settings: EvaluationSettings, to: Path) -
     """Print what `w2v evaluate` found."""
     console = Console(highlight=False)
     console.print(score_table(verdict, settings.gate.max_wer if settings.gate else {}))
+    print_unscored(verdict, console)
     causes = read_padding_causes(str(to))
     if causes:
         console.print()
@@ -85,11 +88,24 @@ def score_table(verdict: Verdict, bounds: dict[str, float]) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("Artifact", no_wrap=True)
     table.add_column("Padding", no_wrap=True)
-    for heading in ("WER", "95 %", "Bound", "Heard", "Speed"):
+    for heading in ("WER", "95 %", "Bound", "Speed"):
         table.add_column(heading, justify="right", no_wrap=True)
+    artifact = ""
     for score in whole(verdict.scores):
-        table.add_row(*_score_row(score, bound_of.get(score.trial)))
+        if score.variant.endswith(ENDINGS_TO_EXPLAIN):
+            continue  # told by the table of what padding costs
+        row = _score_row(score, bound_of.get(score.trial))
+        table.add_row("" if score.artifact == artifact else score.artifact, *row)
+        artifact = score.artifact
     return table
+
+
+def print_unscored(verdict: Verdict, console: Console) -> None:
+    """A line for each trial that left utterances out."""
+    for score in whole(verdict.scores):
+        if score.excluded:
+            total = score.utterances + score.excluded
+            console.print(f"{score.trial}: {score.excluded} of {total} utterances were not scored")
 
 
 def interval(score: Score) -> str:
@@ -104,12 +120,10 @@ def _score_row(score: Score, bound: float | None) -> list[str]:
     if bound is not None:
         wer = f"[{'green' if score.wer <= bound else 'red'}]{wer}[/]"
     return [
-        score.artifact,
         score.trial.partition("/")[2],
         wer,
         interval(score),
         "" if bound is None else percent(bound),
-        f"{score.utterances}/{score.utterances + score.excluded}",
         f"{score.times_real_time:.0f} ×",
     ]
 

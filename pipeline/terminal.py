@@ -127,7 +127,7 @@ class Screen(logging.Handler):
         self._nodes_done += 1
         seconds = time.monotonic() - self._node_started
         how = "[dim]from cache[/]" if self._from_cache else f"{seconds:5.1f} s"
-        self.console.print(f"  [green]✓[/] {self._node:<18} {how}")
+        self.console.print(f"  [green]✓[/] {self._node:<20} {how}")
         self._bars.update(self._node_bar, completed=self._nodes_done)
         self._bars.update(self._step_bar, visible=False)
 

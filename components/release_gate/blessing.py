@@ -10,10 +10,7 @@ from components.release_gate.judgement import EVALUATION_KEY, REPORT_KEY
 from models import filesystem
 
 
-
-def bless(
-    blessing: Artifact, blessed: bool, model: Artifact, evaluation: str, report: str
-) -> None:
+def bless(blessing: Artifact, blessed: bool, model: Artifact, evaluation: str, report: str) -> None:
     """Write down whether the model is let out, and what it was judged on."""
     fileio.makedirs(blessing.uri)
     name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME

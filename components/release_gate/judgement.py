@@ -10,7 +10,7 @@ from components.release_gate.report import JSON_FILE, read_verdict
 from components.release_gate.rules import Baseline, Evidence, judge
 from components.release_gate.verdict import PastRun, Verdict
 from components.wer_evaluator.evaluation import read_about
-from components.wer_evaluator.predictions import read_predictions, trial_name, with_counts
+from components.wer_evaluator.predictions import FAILURES, read_predictions, trial_name, with_counts
 from components.wer_evaluator.scores import read_scores
 from models import filesystem
 
@@ -74,10 +74,12 @@ def errors_of(evaluation: str, trial: str) -> pd.DataFrame:
 
 
 def failures_of(evaluation: str) -> dict[str, str]:
-    """Why each trial that left utterances out did so: the first of its reasons."""
+    """Why each trial whose runtime failed did so: the first of its reasons."""
     columns = ("artifact", "variant", "decoder", "excluded")
     rows = read_predictions(evaluation, columns=columns)
-    firsts = rows[rows.excluded != ""].drop_duplicates(["artifact", "variant", "decoder"])
+    firsts = rows[rows.excluded.str.startswith(FAILURES)].drop_duplicates(
+        ["artifact", "variant", "decoder"]
+    )
     return {
         trial_name(row.artifact, row.variant, row.decoder): row.excluded
         for row in firsts.itertuples()

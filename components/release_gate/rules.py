@@ -126,7 +126,7 @@ def _worst_rate(rule: str, rates: dict[str, float], bound: float, is_one_of_many
 def _runtime_failures(evaluation: Evidence, config: GateConfig) -> Iterator[Finding]:
     """No utterance of a trial that decides may have crashed its runtime or given NaN."""
     failed = {trial: score.failed for trial, score in _gated_scores(evaluation, config).items()}
-    broken = [trial for trial, count in failed.items() if count or trial in evaluation.failures]
+    broken = [trial for trial, count in failed.items() if count]
     for trial in broken:
         utterances = "1 utterance" if failed[trial] == 1 else f"{failed[trial]} utterances"
         reason = f"{utterances} failed{_because(trial, evaluation)}"
@@ -170,8 +170,8 @@ def _speed(evaluation: Evidence, config: GateConfig) -> Iterator[Finding]:
         elif not score.times_real_time > 0:
             yield Finding(rule, False, "its computing was not timed", bound=bound)
         else:
-            lead = "a second of audio takes "
-            yield _at_most(rule, score.real_time_factor, bound, _SECONDS, lead)
+            factor = score.real_time_factor
+            yield _at_most(rule, factor, bound, _SECONDS, "for a second of audio ")
 
 
 def _sizes(evaluation: Evidence, config: GateConfig) -> Iterator[Finding]:
@@ -234,8 +234,8 @@ def _no_regression_of(
         reason = f"{baseline.name} was not scored on {trial}; the bounds alone decide"
         return Finding(rule, True, reason, bound=bound)
     rows = evaluation.errors_of(trial)
-    if rows.empty:
-        return Finding(rule, False, f"{trial} has no predictions", bound=bound)
+    if not rows.words.sum():
+        return Finding(rule, False, f"{trial} has no predictions of any words", bound=bound)
     pairs = pair_up(rows, baseline.errors_of(trial))
     if len(pairs) < config.min_utterances:
         others = f"{baseline.name} was scored on other utterances ({len(pairs)} are shared)"

@@ -10,7 +10,6 @@ from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils
 
-from components.language_model_trainer.training import LANGUAGE_MODEL_FILE
 from components.wer_evaluator.config import EvaluationConfig
 from components.wer_evaluator.evaluate import Candidate, Material, evaluate
 from components.wer_evaluator.evaluation import ArtifactFacts
@@ -18,6 +17,7 @@ from components.wer_evaluator.predict import read_split
 from components.wer_evaluator.scores import whole
 from models import filesystem
 from models.export.artifacts import read_index
+from models.language_model import LANGUAGE_MODEL_FILE
 from schemas.properties import from_json
 
 Artifacts = dict[str, list[Artifact]]

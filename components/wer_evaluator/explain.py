@@ -21,6 +21,8 @@ ENDINGS_OF_CAUSES = {
     "unmasked": "no mask for attention and positions",
     "forerunner": "longer audio cut",
 }
+# Of these, the ones that nobody asks for but to explain.
+ENDINGS_TO_EXPLAIN = ("_unmasked_norm", "_forerunner")
 LABEL_CHARACTERS = 256
 FEWEST_WORDS = 3
 PredictionsOf = Callable[[str], "pd.DataFrame"]

@@ -127,14 +127,17 @@ class RunTrial(beam.DoFn):
 
     def setup(self) -> None:
         self._broken = ""
-        self._paddings = [parse_variant(variant) for variant in self._trial.variants]
         try:
             self._recogniser = open_recogniser(self._trial.path)
         except Exception as error:
             self._broken = _reason(self._trial.artifact, error)
+            self._paddings = [Padding(variant) for variant in self._trial.variants]
             return
-        if lengths := self._recogniser.static_lengths:
-            self._paddings = [StaticPadding(lengths=lengths)]
+        lengths = self._recogniser.static_lengths
+        self._paddings = [
+            StaticPadding(lengths=lengths) if lengths else parse_variant(variant)
+            for variant in self._trial.variants
+        ]
 
     def process(self, spoken: Sequence[Spoken]) -> Iterator[Any]:
         for padding in self._paddings:

@@ -26,6 +26,7 @@ GREEDY, BEAM = "greedy", "beam"
 TOO_LONG = "longer than the padding"
 NOT_A_NUMBER = "the model gave NaN"
 CRASHED = "the runtime failed: "
+FAILURES = (NOT_A_NUMBER, CRASHED)
 
 
 @dataclass(frozen=True)

@@ -111,8 +111,9 @@ def score_as_json(score: Score) -> dict[str, Any]:
 
 def score_of(row: dict[str, Any]) -> Score:
     """A score back from its JSON, which holds the rates as well."""
-    fields = {field.name: row[field.name] for field in dataclasses.fields(Score)}
-    return Score(**{key: math.nan if value is None else value for key, value in fields.items()})
+    names = [field.name for field in dataclasses.fields(Score)]
+    values: dict[str, Any] = {name: math.nan if row[name] is None else row[name] for name in names}
+    return Score(**values)
 
 
 def percent(rate: float) -> str:

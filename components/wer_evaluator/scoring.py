@@ -18,11 +18,12 @@ from tensorflow_model_analysis.extractors.slice_key_extractor import SliceKeyExt
 from tensorflow_model_analysis.proto import config_pb2
 
 from components.wer_evaluator import metrics
-from components.wer_evaluator.predictions import CRASHED, NOT_A_NUMBER
+from components.wer_evaluator.predictions import FAILURES, GREEDY
 from components.wer_evaluator.scores import Score
 from components.wer_evaluator.slices import describe_slice, duration_bucket, words_bucket
 
 TFMA_FOLDER = "tfma"
+PLAIN_PADDINGS = ("unpadded", "bucketed")
 TRIAL_FEATURES = ("artifact", "variant", "decoder")
 ROWS_TOGETHER = 65_536
 COUNTS = tuple(name for name in metrics.SUMS if not name.endswith("_seconds"))
@@ -79,7 +80,7 @@ def as_extracts(batch: pa.RecordBatch, features: Sequence[str]) -> Iterator[dict
     rows = batch.to_pandas()
     rows["duration"] = [duration_bucket(seconds) for seconds in rows.audio_seconds]
     rows["words"] = [words_bucket(len(text.split())) for text in rows.reference]
-    rows["failed"] = rows.excluded.str.startswith((NOT_A_NUMBER, CRASHED)).astype(float)
+    rows["failed"] = rows.excluded.str.startswith(FAILURES).astype(float)
     for values, together in rows.groupby(list(features), sort=False):
         own = {name: np.array([value]) for name, value in zip(features, values, strict=True)}
         of_each = ("audio_seconds", "compute_seconds", "excluded", "failed")
@@ -94,7 +95,14 @@ def load_scores(output: str) -> list[Score]:
     """TFMA's results as scores, ordered by trial, the whole before its slices."""
     results = tfma.load_eval_result(output).slicing_metrics
     scores = [_score(dict(key), _values(by_output)) for key, by_output in results]
-    return sorted(scores, key=lambda score: (score.trial, score.slice))
+    return sorted(scores, key=_place)
+
+
+def _place(score: Score) -> tuple:
+    """The SavedModel before the others, the plainest padding first, the whole before its slices."""
+    padding = PLAIN_PADDINGS.index(score.variant) if score.variant in PLAIN_PADDINGS else 2
+    other = score.artifact != "saved_model"
+    return (other, score.artifact, padding, score.variant, score.decoder != GREEDY, score.slice)
 
 
 def _values(by_output: dict[str, Any]) -> dict[str, float]:
@@ -104,7 +112,8 @@ def _values(by_output: dict[str, Any]) -> dict[str, float]:
 
 
 def _score(features: dict[str, str], values: dict[str, float]) -> Score:
-    trial = {name: features.pop(name) for name in TRIAL_FEATURES}
+    trial: dict[str, Any] = {name: features.pop(name) for name in TRIAL_FEATURES}
+    counts: dict[str, Any] = {name: round(values[name]) for name in COUNTS}
     return Score(
         **trial,
         slice=describe_slice(features),
@@ -113,5 +122,5 @@ def _score(features: dict[str, str], values: dict[str, float]) -> Score:
         compute_seconds=values["compute_seconds"],
         wer_low=values["wer_low"],
         wer_high=values["wer_high"],
-        **{name: round(values[name]) for name in COUNTS},
+        **counts,
     )

@@ -68,7 +68,7 @@ def _refuse_too_large(model: Wav2Vec2ForCTC) -> None:
     if weights > MOST_BYTES:
         raise BadInputError(
             f"The model has {weights / 1e9:.1f} GB of weights, and an ONNX file holds at most "
-            f"{MOST_BYTES / 1e9:.1f} GB; take ONNX out of export.onnx."
+            f"{MOST_BYTES / 1e9:.1f} GB; set export.onnx to []."
         )
 
 
@@ -134,7 +134,7 @@ def _quantise(exact: onnx.ModelProto) -> onnx.ModelProto:
             path,
             op_types_to_quantize=["MatMul"],  # all of `Linear`; the convolutions stay as they are
             per_channel=True,
-            # Eight bits overflow on processors without VNNI, and then say something else.
+            # Seven bits: sums of products of eight overflow on processors without VNNI.
             reduce_range=True,
         )
         return onnx.load(path)

@@ -25,6 +25,7 @@ NODES = {
     "WerEvaluator",
     "LatestBlessed-model-resolver",
     "LatestBlessed-model-blessing-resolver",
+    "LastJudged",
     "ReleaseGate",
     "ReleasePusher",
 }

@@ -216,6 +216,8 @@ def test_what_cannot_be_searched_with_is_refused_in_one_sentence(phone, tmp_path
     (tmp_path / "notes.txt").write_text("not a model")
     with pytest.raises(BadInputError, match=r"notes\.txt is no language model"):
         BeamDecoder(ENGLISH, BeamSearchConfig(), tmp_path / "notes.txt")
+    with pytest.raises(BadInputError, match="is no language model"):
+        BeamDecoder(ENGLISH, BeamSearchConfig(), tmp_path)
     with pytest.raises(BadInputError, match="can write no word of the language model"):
         BeamDecoder(lower, BeamSearchConfig(), language_model)
     with pytest.raises(BadInputError, match=r"hotword 'cAB' has letters .* never writes"):

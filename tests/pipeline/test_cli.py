@@ -182,4 +182,4 @@ def test_transcribe_with_a_checkpoint_hears_every_file(tiny_checkpoint, tmp_path
 
 def test_transcribe_without_a_model_says_what_to_give(tmp_path, capsys):
     assert run_main("transcribe", str(tmp_path), "a.wav") == 2
-    assert "give a .tflite file, a SavedModel folder" in capsys.readouterr().err
+    assert "give a .tflite or .onnx file, a SavedModel folder" in capsys.readouterr().err

@@ -31,7 +31,7 @@ def test_a_node_runs_on_the_shared_rooms_and_its_own(nodes):
     assert rooms_of(nodes["Trainer"]) == ("models", "schemas")
 
 
-@pytest.mark.parametrize("name", ["executor.py", "templates/report.html.jinja"])
+@pytest.mark.parametrize("name", ["executor.py", "report/templates/report.html.jinja"])
 def test_a_changed_source_changes_the_digest_of_its_room_alone(monkeypatch, tmp_path, name):
     for room in ("components/release_gate", "components/transform"):
         shutil.copytree(code_digest.PACKAGE / room, tmp_path / room)

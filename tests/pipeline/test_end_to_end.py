@@ -139,7 +139,7 @@ def test_the_same_run_again_is_served_from_the_cache(again, first):
     assert again.outcome["wer"] == first.outcome["wer"]
     assert again.outcome["release"] == first.outcome["release"]
     assert again.outcome["already_published"]
-    assert "Trainer            from cache" in again.stderr
+    assert "Trainer              from cache" in again.stderr
 
 
 def test_the_gate_refuses_with_its_reason_and_publishes_nothing(refused, root):

@@ -4,37 +4,45 @@ import dataclasses
 import io
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from rich.console import Console
 
-from components.release_gate.report import Verdict
-from components.release_gate.rules import Finding
-from components.wer_evaluator.predictions import Prediction
-from components.wer_evaluator.scores import score_predictions
+from components.release_gate.verdict import Finding, Verdict
+from components.wer_evaluator.evaluation import PaddingCause
+from components.wer_evaluator.scores import Score
 from pipeline.outcome import Outcome
-from pipeline.summary import print_summary
+from pipeline.summary import padding_table, print_summary
 
-PREDICTION = Prediction(
-    artifact="saved_model",
-    variant="constant_246000_unmasked",
-    utterance="u1",
-    speaker="1",
-    subset="test-clean",
-    gender="F",
-    audio_seconds=2.0,
-    reference="A B C D",
-    hypothesis="A B C",
-    deletions=1,
-    words=4,
-)
+
+def score(**changes) -> Score:
+    """Four words, one of them missed, by the trial with the longest name."""
+    values = {
+        "artifact": "saved_model",
+        "variant": "constant_246000_unmasked",
+        "slice": "",
+        "utterances": 1,
+        "excluded": 0,
+        "failed": 0,
+        "speakers": 1,
+        "audio_seconds": 2.0,
+        "compute_seconds": 0.1,
+        "substitutions": 0,
+        "deletions": 1,
+        "insertions": 0,
+        "words": 4,
+        "character_errors": 2,
+        "characters": 7,
+        "wrong_utterances": 1,
+        "wer_low": 0.2,
+        "wer_high": 0.3,
+    }
+    return Score(**(values | changes))
 
 
 @pytest.fixture
 def released() -> Outcome:
-    scores = score_predictions(pd.DataFrame([dataclasses.asdict(PREDICTION)]))
     return Outcome(
-        verdict=Verdict("demo", [Finding("WER", True, "within its bound")], scores),
+        verdict=Verdict("demo", [Finding("WER", True, "within its bound")], [score()]),
         report="/runs/report.html",
         dev_wer_before=1.0125,
         dev_wer_after=0.02,
@@ -53,7 +61,7 @@ def shown(outcome: Outcome, bounds: dict[str, float]) -> str:
 
 def test_a_release_is_told_with_its_figures_and_what_to_type_next(released):
     text = shown(released, {"constant_246000_unmasked": 0.3})
-    assert "constant_246000_unmasked  25.00 %  30.00 %    1/1" in text
+    assert "constant_246000_unmasked  25.00 %  20.00–30.00  30.00 %" in text
     assert "101.25 %" in text and "2.00 %" in text
     assert "demo was published as version 3" in text and "✓ WER: within its bound" in text
     assert "transcribe" in text.splitlines()[-1] and "releases/3" in text.splitlines()[-1]
@@ -75,3 +83,18 @@ def test_a_refusal_says_why_and_that_nothing_was_published(released):
 def test_the_table_fits_a_terminal_of_eighty_columns(released):
     rows = shown(released, {"constant_246000_unmasked": 0.3}).splitlines()
     assert not any("…" in row for row in rows)
+
+
+def test_what_was_not_scored_is_counted(released):
+    verdict = dataclasses.replace(released.verdict, scores=[score(excluded=2)])
+    text = shown(dataclasses.replace(released, verdict=verdict), {})
+    assert "saved_model/constant_246000_unmasked: 2 of 3 utterances were not scored" in text
+
+
+def test_variants_that_only_explain_are_told_as_causes():
+    causes = [PaddingCause("unpadded", 84, 400, 4), PaddingCause("no mask", 84, 400, 20)]
+    screen = io.StringIO()
+    Console(file=screen, width=80).print(padding_table(causes))
+    rows = [line.split() for line in screen.getvalue().splitlines()]
+    assert rows[1] == ["unpadded", "1.00", "%", "84", "400"]
+    assert rows[2] == ["no", "mask", "5.00", "%", "+4.00", "84", "400"]

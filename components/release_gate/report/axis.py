@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-OUTLIER = 5.0
+OUTLIER = 5.0  # so many times the rate beside which it stands
 TICKS = 5
-SMALLEST_SPAN = 0.001
+SMALLEST_SPAN = 0.001  # a tenth of a point: less is not worth a picture
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -55,6 +55,8 @@ class Axis:
         return value > self.high * (1 + 1e-9)
 
     def _share(self, value: float) -> float:
+        if math.isnan(value):
+            return 0.0
         return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.release_gate.report.diff import pieces_of
+from components.release_gate.report.diff import Piece, pieces_of
 from models.word_errors import CORRECT, DELETED, INSERTED, SUBSTITUTED
 
 if TYPE_CHECKING:
@@ -38,17 +38,13 @@ class Confusions:
 def count_confusions(scored: pd.DataFrame) -> Confusions:
     """The words that the rows' alignments got wrong most often."""
     wrong = scored[scored.alignment.str.strip(CORRECT) != ""]
-    pairs: dict[str, Counter[tuple[str, str]]] = {
-        step: Counter() for step in (CORRECT, SUBSTITUTED, DELETED, INSERTED)
-    }
-    for row in zip(wrong.alignment, wrong.reference, wrong.hypothesis, strict=True):
-        for piece in pieces_of(*row):
-            pairs[piece.step][piece.said, piece.heard] += 1
+    rows = zip(wrong.alignment, wrong.reference, wrong.hypothesis, strict=True)
+    pieces = Counter(piece for row in rows for piece in pieces_of(*row))
     said, heard = _word_counts(scored.reference), _word_counts(scored.hypothesis)
     return Confusions(
-        substituted=_most(pairs[SUBSTITUTED], said),
-        missed=_most(pairs[DELETED], said),
-        inserted=_most(pairs[INSERTED], heard),
+        substituted=_most(pieces, SUBSTITUTED, said),
+        missed=_most(pieces, DELETED, said),
+        inserted=_most(pieces, INSERTED, heard),
     )
 
 
@@ -56,10 +52,11 @@ def _word_counts(texts: Iterable[str]) -> Counter[str]:
     return Counter(word for text in texts for word in text.split())
 
 
-def _most(pairs: Counter[tuple[str, str]], occasions: Counter[str]) -> tuple[Confusion, ...]:
-    """The most frequent pairs; of equal ones the first by name, so that a page is reproducible."""
-    ordered = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))
+def _most(pieces: Counter[Piece], step: str, occasions: Counter[str]) -> tuple[Confusion, ...]:
+    """The most frequent of a kind; of equal ones the first by name, so that none is by chance."""
+    of_kind = [(piece, count) for piece, count in pieces.items() if piece.step == step]
+    ordered = sorted(of_kind, key=lambda found: (-found[1], found[0]))
     return tuple(
-        Confusion(said, heard, count, occasions[said or heard])
-        for (said, heard), count in ordered[:WORDS_SHOWN]
+        Confusion(piece.said, piece.heard, count, occasions[piece.said or piece.heard])
+        for piece, count in ordered[:WORDS_SHOWN]
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 WORST_UTTERANCES = 12
 WORST_SLICES = 10
 EXAMPLES_OF_EXCLUDED = 5
+REASONS_SHOWN = 10
+OTHER_REASONS = "other reasons"
 COLUMNS = (
     "utterance",
     "speaker",
@@ -41,7 +43,9 @@ COLUMNS = (
     "hypothesis",
     "excluded",
     "alignment",
+    "windows",
 )
+EXCLUSION_COLUMNS = ("utterance", "audio_seconds", "excluded")
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ class Content:
     def decision(self) -> tuple[str, str, str]:
         """What was decided: a mark, a word and its tone; without findings nothing was."""
         if not self.verdict.findings:
-            return ("·", "Measured", "open")
+            return ("○", "Measured", "open")
         return ("✓", "Passed", "good") if self.verdict.blessed else ("✗", "Refused", "bad")
 
     @property
@@ -147,7 +151,7 @@ def gather(verdict: Verdict, evaluation: str) -> Content:
         dimensions=dimensions_of(verdict.scores, main),
         durations=wer_by_duration(scored, verdict.scores, main.trial),
         lengths=histogram_of(rows.audio_seconds),
-        paddings=tuple(compare_paddings(evaluation, trials, main)),
+        paddings=tuple(compare_paddings(evaluation, trials, main, scored)),
         waterfall=tuple(waterfall_of(read_padding_causes(evaluation))),
         confusions=count_confusions(scored),
         worst=worst_utterances(scored, read_clips(evaluation)),
@@ -159,9 +163,11 @@ def plain_wer(scored: pd.DataFrame) -> float:
     """The word error rate by the plain edit distance, where every error costs the same."""
     import jiwer
 
-    if not scored.words.sum():
-        return math.nan
-    return float(jiwer.wer(scored.reference.tolist(), scored.hypothesis.tolist()))
+    wrong = scored[scored.errors > 0]  # the others add nothing but words
+    counts = jiwer.process_words(wrong.reference.tolist(), wrong.hypothesis.tolist())
+    errors = counts.substitutions + counts.deletions + counts.insertions
+    words = int(scored.words.sum())
+    return errors / words if words else math.nan
 
 
 def trend_of(verdict: Verdict, main: Score) -> tuple[TrendPoint, ...]:
@@ -190,13 +196,16 @@ def worst_utterances(scored: pd.DataFrame, clips: Mapping[str, bytes]) -> tuple[
     )
 
 
-def exclusions_of(evaluation: str, trials: Iterable[Score]) -> Iterable[Exclusion]:
+def exclusions_of(evaluation: str, trials: Iterable[Score]) -> Iterator[Exclusion]:
     """The utterances that were not scored, by trial and reason, the most frequent first."""
     for score in trials:
         if score.excluded:
-            columns = ("utterance", "audio_seconds", "excluded")
-            rows = read_predictions(evaluation, score.trial, columns)
-            by_reason = rows[rows.excluded != ""].groupby("excluded", sort=True)
+            rows = read_predictions(evaluation, score.trial, EXCLUSION_COLUMNS)
+            left_out = rows[rows.excluded != ""]
+            # A runtime may say something else each time it fails.
+            frequent = left_out.excluded.value_counts().head(REASONS_SHOWN).index
+            reasons = left_out.excluded.where(left_out.excluded.isin(frequent), OTHER_REASONS)
+            by_reason = left_out.groupby(reasons, sort=True)
             for reason, part in sorted(by_reason, key=lambda found: -len(found[1])):
                 yield Exclusion(
                     score.trial,

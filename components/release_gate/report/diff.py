@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from models.errors import BadInputError
 from models.word_errors import DELETED, INSERTED
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """One step of an alignment: a word said beside the word heard; one of them may be missing."""
 
     step: str  # C, S, D or I, as in models.word_errors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,28 +48,26 @@ class WaterfallStep:
     wer: float
 
 
-def compare_paddings(evaluation: str, scores: Iterable[Score], main: Score) -> list[PaddedVariant]:
-    """Every variant of the main trial's artifact, if that is the unpadded one."""
-    padded = [
-        score
-        for score in scores
-        if (score.artifact, score.decoder) == (main.artifact, main.decoder)
-        and score.variant != UNPADDED
-    ]
-    if main.variant != UNPADDED or not padded:
-        return []
-    unpadded = with_counts(read_predictions(evaluation, main.trial, COLUMNS))
-    return [
-        _compared(unpadded, with_counts(read_predictions(evaluation, score.trial, COLUMNS)), score)
-        for score in padded
-    ]
+def compare_paddings(
+    evaluation: str, scores: Iterable[Score], main: Score, unpadded: pd.DataFrame
+) -> Iterator[PaddedVariant]:
+    """Every variant of the main trial's artifact, if that one is not padded.
+
+    `unpadded` are the main trial's scored rows.
+    """
+    for score in scores:
+        same_model = (score.artifact, score.decoder) == (main.artifact, main.decoder)
+        if main.variant == UNPADDED and same_model and score.variant != UNPADDED:
+            padded = with_counts(read_predictions(evaluation, score.trial, COLUMNS))
+            yield _compared(unpadded, padded, score)
 
 
 def _compared(unpadded: pd.DataFrame, padded: pd.DataFrame, score: Score) -> PaddedVariant:
     shared = unpadded.merge(padded, on="utterance", suffixes=("", "_padded"))
-    pairs = shared[shared.windows_padded <= 1]
+    pairs = shared[(shared.windows <= 1) & (shared.windows_padded <= 1)]
     words = int(pairs.words.sum())
-    different = _words_of(pairs.hypothesis) != _words_of(pairs.hypothesis_padded)
+    unlike = pairs[pairs.hypothesis != pairs.hypothesis_padded]
+    different = unlike.hypothesis.str.split() != unlike.hypothesis_padded.str.split()
     added_errors = int((pairs.errors_padded - pairs.errors).sum())
     return PaddedVariant(
         variant=score.variant,
@@ -81,10 +79,6 @@ def _compared(unpadded: pd.DataFrame, padded: pd.DataFrame, score: Score) -> Pad
         different=int(different.sum()),
         added_wer=added_errors / words if words else math.nan,
     )
-
-
-def _words_of(texts: pd.Series) -> pd.Series:
-    return texts.str.split().str.join(" ")
 
 
 def meaning_of(variant: str) -> str:
@@ -112,4 +106,3 @@ def waterfall_of(causes: list[PaddingCause]) -> list[WaterfallStep]:
         WaterfallStep(cause.cause, cause.wer - reached, cause.wer)
         for cause, reached in zip(causes, before, strict=False)
     ]
-

@@ -15,7 +15,7 @@ RATES = ("WER ", "CER ", "unscored ", *DIFFERENCES)
 FORMS = {"speed ": "{:.3f} s", "size ": "{:,.1f} MB", "scored hours": "{:,.1f} hours"}
 # What Markdown, GitHub's included, takes for more than a letter: anywhere, or where a text begins.
 MARKS = re.compile(r"([\\`*_\[\]<>&|~$])")
-OPENING_MARK = re.compile(r"^(\d*)([#+\-=.)])")
+OPENING_MARK = re.compile(r"^(\d*)([#+\-=.)])(?=[\s#+\-=.)]|$)")
 # As in saved_model: this one means nothing inside of a word.
 INNER_UNDERSCORE = re.compile(r"(?<=[^\W_])\\_(?=[^\W_])")
 
@@ -135,7 +135,9 @@ def _quantity(finding: Finding, number: float | None) -> str:
         return f"{points(number)} points"
     if finding.rule.startswith(RATES):
         return percent(number)
-    form = next((form for start, form in FORMS.items() if finding.rule.startswith(start)), "{:,.6g}")
+    form = next(
+        (form for start, form in FORMS.items() if finding.rule.startswith(start)), "{:,.6g}"
+    )
     return form.format(number)
 
 

@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 
 import jinja2
+import markupsafe
 
 from components.release_gate.report import wording
 from components.release_gate.report.axis import Axis, rate_axis
@@ -51,6 +52,7 @@ def _rendered(name: str, content: Content) -> str:
         "bound": wording.bound,
         "margin": wording.margin,
         "markdown": wording.markdown,
+        "breakable": _breakable,
         "base64": lambda content: base64.b64encode(content).decode("ascii"),
     }
     environment.globals |= {
@@ -63,3 +65,8 @@ def _rendered(name: str, content: Content) -> str:
     }
     template = environment.get_template(f"{name}.jinja")
     return template.render(content=content, verdict=content.verdict, main=content.main)
+
+
+def _breakable(name: str) -> markupsafe.Markup:
+    """A name in which a narrow window may break the line at its underscores."""
+    return markupsafe.escape(name).replace("_", markupsafe.Markup("_<wbr>"))

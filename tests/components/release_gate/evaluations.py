@@ -25,6 +25,7 @@ from components.wer_evaluator.predictions import (
     with_counts,
 )
 from components.wer_evaluator.scores import Score
+from components.wer_evaluator.slices import duration_bucket
 from models.word_errors import align_words, count_character_errors
 
 ABOUT = About(
@@ -94,7 +95,9 @@ def scores_of(predictions: Sequence[Prediction], *features: str) -> list[Score]:
     """Each trial's score, then those of its slices; the intervals are 80 to 120 % of the rate."""
     scores = []
     trial = ["artifact", "variant", "decoder"]
-    for (artifact, variant, decoder), rows in frame_of(predictions).groupby(trial, sort=False):
+    table = frame_of(predictions)
+    table["duration"] = table.audio_seconds.map(duration_bucket)
+    for (artifact, variant, decoder), rows in table.groupby(trial, sort=False):
         slices = [("", rows)] + [
             (f"{feature}:{value}", part)
             for feature in features

@@ -147,13 +147,17 @@ class TestPaddings:
         assert (padded.masked, padded.different, padded.compared) == (False, 2, 3)
         assert padded.added_wer == pytest.approx(1 / 6)
 
-    def test_an_utterance_cut_into_windows_is_not_compared(self, tmp_path):
-        others = [
-            heard("one", "A B", "A X", variant=self.CONSTANT, windows=2),
+    @pytest.mark.parametrize(("unpadded", "padded"), [(1, 2), (2, 1)])
+    def test_an_utterance_cut_into_windows_is_not_compared(self, unpadded, padded, tmp_path):
+        content = content_of(
+            tmp_path,
+            heard("one", "A B", "A B", windows=unpadded),
+            heard("two", "A B", "A C"),
+            heard("one", "A B", "A X", variant=self.CONSTANT, windows=padded),
             heard("two", "A B", "A C", variant=self.CONSTANT),
-        ]
-        (padded,) = self.variants(tmp_path, *others)
-        assert (padded.different, padded.compared, padded.in_windows) == (0, 1, 1)
+        )
+        (compared,) = content.paddings
+        assert (compared.different, compared.compared, compared.in_windows) == (0, 1, 1)
 
     def test_the_causes_add_up_to_the_last_rate(self):
         counts = [("unpadded", 10), ("padded", 10), ("group norm", 40), ("audio cut", 35)]
@@ -184,6 +188,16 @@ class TestWhole:
         assert (longer.utterances, longer.audio_seconds) == (2, 50.0)
         assert longer.examples == ("four", "two")
         assert (broken.reason, broken.utterances) == ("the model gave NaN", 1)
+
+    def test_of_very_many_reasons_the_rare_ones_stand_together(self, tmp_path):
+        rows = [left_out(f"u{i}", f"the runtime failed: at {i:#x}") for i in range(50)]
+        rows += [left_out(f"v{i}", "the model gave NaN") for i in range(3)]
+        content = content_of(tmp_path, *rows)
+        assert len(content.exclusions) == 11
+        assert sum(found.utterances for found in content.exclusions) == 53
+        first, second, *_ = content.exclusions
+        assert (first.reason, first.utterances) == ("other reasons", 41)
+        assert (second.reason, second.utterances) == ("the model gave NaN", 3)
 
     def test_the_trend_ends_with_this_run_and_skips_runs_without_the_trial(self, tmp_path):
         trial = "saved_model/unpadded"
@@ -217,7 +231,7 @@ class TestAxis:
         steps = [after - before for before, after in zip(axis.ticks, axis.ticks[1:], strict=False)]
         assert steps == pytest.approx([steps[0]] * len(steps))
         places = [float(axis.at(value).rstrip("%")) for value in sorted(values)]
-        assert places == sorted(places) and 0 <= places[0] and places[-1] <= 100
+        assert places == sorted(places) and places[0] >= 0 and places[-1] <= 100
 
     def test_an_outlier_does_not_flatten_the_others(self):
         rows = [heard("a", "A " * 99 + "B", "A " * 100), heard("a", "A", "B", variant="bucketed")]
