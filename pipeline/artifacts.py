@@ -6,23 +6,7 @@ from pathlib import Path
 
 from components.wer_evaluator.evaluation import ArtifactFacts
 from models import filesystem
-from models.errors import BadInputError
-
-
-def format_of(model: Path) -> str:
-    """What kind of artifact lies there."""
-    if not model.exists():
-        raise BadInputError(f"There is no model at {model}; check the path.")
-    if model.suffix in (".tflite", ".onnx"):
-        return model.suffix[1:]
-    if (model / "saved_model.pb").exists():
-        return "saved_model"
-    if (model / "config.json").exists():
-        return "checkpoint"
-    raise BadInputError(
-        f"{model} is no model: give a release or another SavedModel folder (saved_model.pb), a "
-        ".tflite or .onnx file, or a checkpoint folder (config.json)."
-    )
+from models.recognisers import format_of
 
 
 def name_of(model: Path) -> str:

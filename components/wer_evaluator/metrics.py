@@ -18,6 +18,7 @@ import numpy as np
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.metrics import metric_types
 
+from components.wer_evaluator.interval import wer_interval
 from models.word_errors import count_character_errors, count_word_errors
 
 # What is summed over utterances, in the order of an accumulator's columns.
@@ -37,11 +38,8 @@ SUMS = (
 )
 RATES = ("wer", "wer_low", "wer_high", "cer", "sentence_error_rate", "real_time_factor")
 METRICS = (*SUMS, "speakers", *RATES)
-# With fewer speakers than this their spread says nothing: blocks of utterances are resampled.
-FEWEST_SPEAKERS = 6
+# Into so many parts each speaker's utterances fall, for where there are few speakers.
 BLOCKS = 16
-BOOTSTRAP_SAMPLES = 1_000
-CONFIDENCE = 0.95
 
 # The sums of each speaker's blocks. [blocks, sums]
 Accumulator = dict[str, np.ndarray]
@@ -144,29 +142,6 @@ def metrics_of(accumulator: Accumulator) -> dict[str, float]:
         "sentence_error_rate": _ratio(sums["wrong_utterances"], sums["utterances"]),
         "real_time_factor": _ratio(sums["compute_seconds"], sums["audio_seconds"]),
     }
-
-
-def wer_interval(errors: np.ndarray, words: np.ndarray) -> tuple[float, float]:
-    """A 95 % bootstrap interval of the WER from [speakers, blocks] of errors and words.
-
-    Utterances of one speaker err alike, so whole speakers are drawn; the blocks of utterances
-    take their place where there are too few.
-    """
-    by_speaker = np.stack([errors.sum(axis=1), words.sum(axis=1)])  # [2, speakers]
-    units = by_speaker[:, by_speaker[1] > 0]
-    if units.shape[1] < FEWEST_SPEAKERS:
-        by_block = np.stack([errors.ravel(), words.ravel()])
-        units = by_block[:, by_block[1] > 0]
-    count = units.shape[1]
-    if count < 2:
-        return float("nan"), float("nan")
-    drawn = np.random.default_rng(0).multinomial(
-        count, np.full(count, 1 / count), size=BOOTSTRAP_SAMPLES
-    )
-    resampled = drawn @ units.T  # [samples, 2]
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(resampled[:, 0] / resampled[:, 1], [tail, 1 - tail])
-    return float(low), float(high)
 
 
 def _count(reference: str, hypothesis: str) -> tuple[int, int, int, int, int, int, int]:

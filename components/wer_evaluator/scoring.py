@@ -108,7 +108,8 @@ def _place(score: Score) -> tuple:
 def _values(by_output: dict[str, Any]) -> dict[str, float]:
     (by_sub_key,) = by_output.values()
     (values,) = by_sub_key.values()
-    return {name: value["doubleValue"] for name, value in values.items()}
+    # TFMA's JSON has "NaN" for what is not a number.
+    return {name: float(value["doubleValue"]) for name, value in values.items()}
 
 
 def _score(features: dict[str, str], values: dict[str, float]) -> Score:

@@ -21,6 +21,9 @@ from models.vocabulary import Vocabulary
 # What the network is told of padding: all, all but the statistics of its group norm, or nothing.
 # The last two are for comparison with the forerunner's protocol.
 Mask = Literal["full", "not_in_norm", "none"]
+Format = Literal["saved_model", "tflite", "onnx", "checkpoint"]
+# A folder is what the first of these files in it says.
+FOLDER_MARKS: dict[str, Format] = {"saved_model.pb": "saved_model", "config.json": "checkpoint"}
 
 
 @dataclass(frozen=True)
@@ -49,25 +52,36 @@ class Recogniser(Protocol):
 
 def open_recogniser(path: str | Path) -> Recogniser:
     """A SavedModel folder, a `.tflite` or `.onnx` file, or a checkpoint in Hugging Face layout."""
+    kind = format_of(path)
+    if kind == "tflite":
+        from models.recognisers.litert import LiteRtRecogniser
+
+        return LiteRtRecogniser(path)
+    if kind == "onnx":
+        from models.recognisers.onnx_model import OnnxRecogniser
+
+        return OnnxRecogniser(path)
+    if kind == "saved_model":
+        from models.recognisers.saved_model import SavedModelRecogniser
+
+        return SavedModelRecogniser(path)
+    from models.recognisers.keras_model import KerasRecogniser
+
+    return KerasRecogniser.from_checkpoint(path)
+
+
+def format_of(path: str | Path) -> Format:
+    """What kind of recogniser lies there."""
     suffix = Path(path).suffix
     if suffix in (".tflite", ".onnx") and not filesystem.exists(path):
         raise BadInputError(f"{path} is not there; give the path of a {suffix} file.")
     if suffix == ".tflite":
-        from models.recognisers.litert import LiteRtRecogniser
-
-        return LiteRtRecogniser(path)
+        return "tflite"
     if suffix == ".onnx":
-        from models.recognisers.onnx_model import OnnxRecogniser
-
-        return OnnxRecogniser(path)
-    if filesystem.exists(filesystem.join(path, "saved_model.pb")):
-        from models.recognisers.saved_model import SavedModelRecogniser
-
-        return SavedModelRecogniser(path)
-    if filesystem.exists(filesystem.join(path, "config.json")):
-        from models.recognisers.keras_model import KerasRecogniser
-
-        return KerasRecogniser.from_checkpoint(path)
+        return "onnx"
+    for name, kind in FOLDER_MARKS.items():
+        if filesystem.exists(filesystem.join(path, name)):
+            return kind
     raise BadInputError(
         f"{os.fspath(path)} is no model: give a .tflite or .onnx file, a SavedModel "
         "folder (saved_model.pb) or a checkpoint folder (config.json)."

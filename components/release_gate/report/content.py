@@ -24,6 +24,7 @@ from components.release_gate.report.padding import (
 )
 from components.release_gate.verdict import Verdict
 from components.wer_evaluator.evaluation import About, read_about, read_clips, read_padding_causes
+from components.wer_evaluator.explain import ENDINGS_TO_EXPLAIN
 from components.wer_evaluator.predictions import read_predictions, with_counts
 from components.wer_evaluator.scores import Score, main_trial, whole
 
@@ -113,7 +114,9 @@ class Content:
 
     @property
     def trials(self) -> list[Score]:
-        return whole(self.verdict.scores)
+        """Every trial but those that are only run to explain the padding."""
+        scores = whole(self.verdict.scores)
+        return [score for score in scores if not score.variant.endswith(ENDINGS_TO_EXPLAIN)]
 
     @property
     def sizes(self) -> dict[str, int]:

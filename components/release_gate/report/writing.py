@@ -13,6 +13,7 @@ from components.release_gate.report.axis import Axis, rate_axis
 from components.release_gate.report.content import Content, gather
 from components.release_gate.report.machine import JSON_FILE, as_json
 from components.release_gate.verdict import Verdict
+from components.wer_evaluator.interval import FEWEST_SPEAKERS
 from components.wer_evaluator.scores import percent
 from models import filesystem
 
@@ -60,6 +61,7 @@ def _rendered(name: str, content: Content) -> str:
         "rate_axis": rate_axis,
         "interval": wording.interval,
         "many": wording.many,
+        "FEWEST_SPEAKERS": FEWEST_SPEAKERS,
         "SLICES_SHOWN": SLICES_SHOWN,
         "SLICES_FOLDED": SLICES_FOLDED,
     }

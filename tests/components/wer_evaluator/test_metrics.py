@@ -1,4 +1,4 @@
-"""The TFMA metric: sums that merge in any order, and an interval that knows speakers."""
+"""The TFMA metric: sums that merge in any order."""
 
 import math
 
@@ -9,12 +9,10 @@ from hypothesis import strategies as st
 from tensorflow_model_analysis import constants
 
 from components.wer_evaluator.metrics import (
-    BLOCKS,
     METRICS,
     CountErrors,
     SumErrors,
     metrics_of,
-    wer_interval,
 )
 from models.word_errors import word_error_rate
 
@@ -99,35 +97,3 @@ def test_what_is_excluded_is_counted_and_not_scored():
 
 def test_nothing_at_all_is_no_number():
     assert math.isnan(metrics_of({})["wer"])
-
-
-def speakers_with_rates(rates: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Errors and words, [speakers, blocks], of speakers who differ in their true rate."""
-    generator = np.random.default_rng(seed)
-    words = generator.integers(20, 60, size=(len(rates), BLOCKS)).astype(float)
-    return generator.binomial(words.astype(int), rates[:, None]).astype(float), words
-
-
-def test_the_interval_holds_the_true_rate_about_as_often_as_it_says():
-    held = 0
-    for seed in range(300):
-        rates = np.random.default_rng(1000 + seed).beta(2, 18, size=40)  # mean 10 %
-        low, high = wer_interval(*speakers_with_rates(rates, seed))
-        held += low <= 0.10 <= high
-    assert 0.90 <= held / 300 <= 0.98
-
-
-def test_few_speakers_are_resampled_by_blocks_of_utterances():
-    low, high = wer_interval(*speakers_with_rates(np.array([0.1]), seed=0))
-    assert 0 < high - low < 0.1
-
-
-def test_one_block_has_no_interval():
-    errors, words = np.zeros((1, BLOCKS)), np.zeros((1, BLOCKS))
-    errors[0, 0], words[0, 0] = 1, 10
-    assert all(math.isnan(bound) for bound in wer_interval(errors, words))
-
-
-def test_the_interval_is_the_same_every_time():
-    table = speakers_with_rates(np.full(10, 0.1), seed=0)
-    assert wer_interval(*table) == wer_interval(*table)
