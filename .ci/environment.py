@@ -23,6 +23,8 @@ GLIBC_OF_NEW_LINE = (2, 39)
 UV = "uv==0.13.8"
 # uv would take the CUDA build of several GB; pip finds a CPU build where one is configured.
 TORCH = "torch==2.13.0"
+# What tests compare with and look through: Debian's packages by the commands that show them there.
+PEERS = {"sctk": ("sctk",), "chromium": ("chromium", "chromium-browser", "google-chrome")}
 
 
 def main() -> None:
@@ -43,7 +45,21 @@ def main() -> None:
     )
     if with_tests:
         run([python, "-m", "pip", "install", "--quiet", TORCH], "Adding PyTorch for the tests")
+        add_peers()
     stamp.write_text(wanted)
+
+
+def add_peers() -> None:
+    """Install what no Python package brings, where that needs nobody's password."""
+    missing = [name for name, commands in PEERS.items() if not any(map(shutil.which, commands))]
+    if not missing:
+        return
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        names = " ".join(missing)
+        refuse(f"The tests compare with peers that are missing here: apt-get install {names}.")
+    run(["apt-get", "update", "--quiet"], "Reading Debian's packages")
+    command = ["apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *missing]
+    run(command, f"Adding {' and '.join(missing)} for the tests")
 
 
 def digest_of_lock() -> str:

@@ -25,6 +25,7 @@ def name_of(model: Path) -> str:
 
 def facts_of(model: Path) -> ArtifactFacts:
     """The artifact's name, format and size."""
+    name, kind = name_of(model), format_of(model)
     files = [model / name for name in filesystem.list_files(model)] if model.is_dir() else [model]
     size = sum(filesystem.size(file) for file in files)
-    return ArtifactFacts(name_of(model), format_of(model), size)
+    return ArtifactFacts(name, kind, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,14 @@ from components.release_gate.report import JSON_FILE, read_verdict
 from components.release_gate.rules import Baseline, Evidence, judge
 from components.release_gate.verdict import PastRun, Verdict
 from components.wer_evaluator.evaluation import read_about
-from components.wer_evaluator.predictions import FAILURES, read_predictions, trial_name, with_counts
-from components.wer_evaluator.scores import read_scores
+from components.wer_evaluator.predictions import (
+    FAILURES,
+    read_predictions,
+    split_trial,
+    trial_name,
+    with_counts,
+)
+from components.wer_evaluator.scores import Score, main_trial, read_scores
 from models import filesystem
 
 if TYPE_CHECKING:
@@ -37,11 +44,7 @@ def reach_verdict(
     judged: the verdict holds what was measured.
     """
     scores, about = read_scores(evaluation), read_about(evaluation)
-    compared = (
-        Baseline(baseline_name, read_scores(baseline), partial(errors_of, baseline))
-        if baseline
-        else None
-    )
+    compared = comparable(baseline, baseline_name, scores) if baseline else None
     evidence = Evidence(
         scores=scores,
         artifacts=about.artifacts,
@@ -53,7 +56,7 @@ def reach_verdict(
         findings=judge(evidence, compared, gate) if gate else [],
         scores=scores,
         evaluated=about.evaluated,
-        baseline=baseline_name if baseline else "",
+        baseline=compared.name if compared else "",
         baseline_scores=tuple(compared.scores) if compared else (),
         history=history_after(last_report, about.evaluated) if last_report else (),
     )
@@ -66,6 +69,28 @@ def history_after(report: str, evaluated: str) -> tuple[PastRun, ...]:
     last = read_verdict(report)
     runs = (*last.history, last.as_past)
     return tuple(run for run in runs if run.when != evaluated)[-REMEMBERED_RUNS:]
+
+
+def comparable(baseline: str, name: str, scores: list[Score]) -> Baseline:
+    """The evaluation in the folder `baseline`, to compare those scores with, trial by trial.
+
+    Where they have no trial in common (another kind of artifact was evaluated), the main trial of
+    one stands against the main trial of the other.
+    """
+    theirs = read_scores(baseline)
+    if {score.trial for score in scores} & {score.trial for score in theirs}:
+        return Baseline(name, theirs, partial(errors_of, baseline))
+    main = main_trial(theirs)
+    artifact, variant, decoder = split_trial(main_trial(scores))
+    return Baseline(
+        f"{name} ({main})",
+        [
+            dataclasses.replace(score, artifact=artifact, variant=variant, decoder=decoder)
+            for score in theirs
+            if score.trial == main
+        ],
+        lambda _: errors_of(baseline, main),
+    )
 
 
 def errors_of(evaluation: str, trial: str) -> pd.DataFrame:

@@ -6,6 +6,7 @@ not a row but all rows of a part that fall into the same slices.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ TFMA_FOLDER = "tfma"
 PLAIN_PADDINGS = ("unpadded", "bucketed")
 TRIAL_FEATURES = ("artifact", "variant", "decoder")
 ROWS_TOGETHER = 65_536
+OF_EACH_ROW = ("audio_seconds", "compute_seconds", "excluded", "failed")
 COUNTS = tuple(name for name in metrics.SUMS if not name.endswith("_seconds"))
 
 
@@ -77,18 +79,27 @@ def sliced_by(slices: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 def as_extracts(batch: pa.RecordBatch, features: Sequence[str]) -> Iterator[dict[str, Any]]:
     """One TFMA extract for all rows that share the features."""
-    rows = batch.to_pandas()
-    rows["duration"] = [duration_bucket(seconds) for seconds in rows.audio_seconds]
-    rows["words"] = [words_bucket(len(text.split())) for text in rows.reference]
-    rows["failed"] = rows.excluded.str.startswith(FAILURES).astype(float)
-    for values, together in rows.groupby(list(features), sort=False):
-        own = {name: np.array([value]) for name, value in zip(features, values, strict=True)}
-        of_each = ("audio_seconds", "compute_seconds", "excluded", "failed")
+    columns = {name: batch.column(name).to_pylist() for name in batch.schema.names}
+    columns["duration"] = [duration_bucket(seconds) for seconds in columns["audio_seconds"]]
+    columns["words"] = [words_bucket(len(text.split())) for text in columns["reference"]]
+    columns["failed"] = [float(reason.startswith(FAILURES)) for reason in columns["excluded"]]
+    together: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for row, shared in enumerate(zip(*(columns[name] for name in features), strict=True)):
+        together[shared].append(row)
+    for shared, rows in together.items():
+        own = {name: np.array([value]) for name, value in zip(features, shared, strict=True)}
+        of_each = {name: _pick(columns[name], rows) for name in OF_EACH_ROW}
         yield {
-            constants.FEATURES_KEY: own | {name: together[name].to_numpy() for name in of_each},
-            constants.LABELS_KEY: together.reference.to_numpy(),
-            constants.PREDICTIONS_KEY: together.hypothesis.to_numpy(),
+            constants.FEATURES_KEY: own | of_each,
+            constants.LABELS_KEY: _pick(columns["reference"], rows),
+            constants.PREDICTIONS_KEY: _pick(columns["hypothesis"], rows),
         }
+
+
+def _pick(column: list, rows: list[int]) -> np.ndarray:
+    # Objects, not NumPy's strings, which are all as wide as the longest.
+    kind = object if isinstance(column[0], str) else float
+    return np.array([column[row] for row in rows], kind)
 
 
 def load_scores(output: str) -> list[Score]:

@@ -19,15 +19,24 @@ from components.release_pusher.releases import list_releases, read_manifest, ver
 from models.audio import normalise, pad_batch, read_audio
 from models.recognisers import open_recogniser
 
+SHIPPED = Path(__file__).parents[2] / "models" / "pretrained" / "tiny-en"
 SMALL = (
     "training.stages=[{trains: head, steps: 10, learning_rate: 5.0e-3, schedule: constant}, "
     "{trains: all, steps: 60, learning_rate: 1.0e-3, schedule: one_cycle}]",
     "evaluation.variants=[unpadded, bucketed, constant_64000, constant_64000_unmasked]",
+    "evaluation.explain_padding=64000",
     "gate.max_wer={unpadded: 0.9, tflite_int8/static: 0.9}",
     "gate.min_utterances=10",
     "export.tflite_seconds=[8]",
 )
-ARTIFACTS = {"saved_model/unpadded", "tflite_float32/static", "tflite_int8/static"}
+ARTIFACTS = {
+    "saved_model/unpadded",
+    "saved_model/unpadded+beam",
+    "onnx_float32/unpadded",
+    "onnx_int8/unpadded",
+    "tflite_float32/static",
+    "tflite_int8/static",
+}
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,12 @@ def test_masked_padding_scores_as_unpadded(first):
     wer = first.outcome["wer"]
     assert wer["saved_model/bucketed"] == wer["saved_model/unpadded"]
     assert wer["saved_model/constant_64000"] == wer["saved_model/unpadded"]
+    assert wer["onnx_float32/unpadded"] == wer["saved_model/unpadded"]
+
+
+def test_the_language_model_of_the_train_transcripts_helps(first):
+    wer = first.outcome["wer"]
+    assert wer["saved_model/unpadded+beam"] < wer["saved_model/unpadded"]
 
 
 def test_the_release_is_whole_and_says_what_it_is(first):
@@ -105,14 +120,19 @@ def test_the_release_is_whole_and_says_what_it_is(first):
     assert manifest.wer == pytest.approx(first.outcome["wer"])
     assert len(manifest.provenance.checkpoint_sha256) == 64
     assert "num_files" in manifest.provenance.data_fingerprint
-    for path in ("saved_model.pb", "tflite/model-int8.tflite", "report/report.html"):
+    for path in (
+        "saved_model.pb",
+        "tflite/model-int8.tflite",
+        "onnx/model-int8.onnx",
+        "report/report.html",
+    ):
         assert (release / path).stat().st_size > 0
 
 
 def test_the_published_model_transcribes_a_recording(first, root):
     recording = next((root / "corpus").glob("test-*/*/*/*.flac"))
-    for model in (first.outcome["release"], f"{first.outcome['release']}/tflite/model-int8.tflite"):
-        heard = w2v("transcribe", model, str(recording))
+    for model in ("", "tflite/model-int8.tflite", "onnx/model-int8.onnx"):
+        heard = w2v("transcribe", str(Path(first.outcome["release"], model)), str(recording))
         assert heard.code == 0, heard.stderr
         assert set(heard.stdout.strip()) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ' ")
 
@@ -149,6 +169,56 @@ def test_the_gate_refuses_with_its_reason_and_publishes_nothing(refused, root):
     assert [finding["rule"] for finding in failed] == ["WER saved_model/unpadded"]
     assert "is over 0.00 % by" in failed[0]["reason"]
     assert [release.version for release in list_releases(root / "releases")] == [1]
+
+
+def test_the_report_can_be_built_again_from_the_run(refused, root, tmp_path):
+    built = w2v("report", "--root", str(root), "--to", str(tmp_path))
+    assert built.code == 0, built.stderr
+    for name in ("report.html", "report.md", "report.json"):
+        again, then = (
+            Path(folder, name).read_text(encoding="utf-8")
+            for folder in (tmp_path, Path(refused.outcome["report"]).parent)
+        )
+        assert again == then
+
+
+def test_a_run_that_is_not_there_is_named_with_those_that_are(refused, root, tmp_path):
+    built = w2v("report", "--root", str(root), "--to", str(tmp_path), "--run", "yesterday")
+    assert built.code == 2
+    assert "There is no run 'yesterday' of demo; the latest are 20" in built.stderr
+
+
+@pytest.fixture(scope="module")
+def evaluated(first, root, tmp_path_factory) -> tuple[Ran, Path]:
+    """The release's int8 file, evaluated by itself on the corpus's test split."""
+    to = tmp_path_factory.mktemp("evaluated")
+    model = Path(first.outcome["release"], "tflite", "model-int8.tflite")
+    bound = first.outcome["wer"]["tflite_int8/static"]
+    options = ["--to", str(to), "--max-wer", str(bound), "--set", "gate.min_utterances=10"]
+    ran = w2v("evaluate", str(model), str(root / "corpus" / "test-clean"), "--json", *options)
+    return ran, to
+
+
+def test_a_release_evaluated_by_itself_scores_what_its_run_said(evaluated, first):
+    ran, to = evaluated
+    assert ran.code == 0, ran.stderr
+    (score,) = [score for score in ran.outcome["scores"] if not score["slice"]]
+    assert score["artifact"] == "tflite_int8"
+    assert score["wer"] == pytest.approx(first.outcome["wer"]["tflite_int8/static"])
+    assert (to / "report.html").stat().st_size > 0
+    assert not (to / "records").exists()  # as large as the audio
+
+
+def test_evaluated_beside_a_better_one_it_is_refused(evaluated, first, root, tmp_path):
+    _, baseline = evaluated
+    test_split = str(root / "corpus" / "test-clean")
+    untrained = w2v(
+        *("evaluate", str(SHIPPED), test_split, "--to", str(tmp_path), "--variants", "unpadded"),
+        *("--max-wer", "2.0", "--set", "gate.min_utterances=10", "--baseline", str(baseline)),
+        *("--set", "gate.regression_trials=[checkpoint/unpadded]"),
+    )
+    assert untrained.code == 3, untrained.stderr
+    assert "Refused" in untrained.stdout and "checkpoint/unpadded" in untrained.stdout
 
 
 @pytest.mark.slow

@@ -1,0 +1,69 @@
+"""`w2v evaluate` outside a pipeline: what it can be given, and what it says to the rest."""
+
+from pathlib import Path
+
+import pytest
+
+from models.errors import BadInputError
+from pipeline.artifacts import facts_of, name_of
+from pipeline.evaluation import corpus_and_subsets, count_records, evaluate_model
+from pipeline.evaluation_settings import read_settings
+
+
+def test_an_artifact_is_named_as_the_exporter_names_it(tmp_path, tiny_checkpoint):
+    for name in ("model-int8.tflite", "model-float32.onnx"):
+        (tmp_path / name).write_bytes(b"0123456789")
+    assert name_of(tmp_path / "model-int8.tflite") == "tflite_int8"
+    assert facts_of(tmp_path / "model-float32.onnx").bytes == 10
+    assert name_of(tiny_checkpoint) == "checkpoint"
+
+
+def test_a_corpus_or_one_of_its_subsets_is_found(noise_corpus):
+    assert corpus_and_subsets(noise_corpus) == (noise_corpus, "*")
+    assert corpus_and_subsets(noise_corpus / "test-clean") == (noise_corpus, "test-clean")
+
+
+def test_records_are_counted(speech_records):
+    assert count_records([speech_records]) == 8
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "sentence"),
+    [
+        ("nowhere", "corpus", "nowhere is no model"),
+        ("nowhere.onnx", "corpus", "nowhere.onnx is not there"),
+        ("model", "nowhere", "There is no data at"),
+        ("model", "empty", "nor a corpus or subset in LibriSpeech layout"),
+    ],
+)
+def test_what_is_not_there_is_told_in_a_sentence(
+    model, data, sentence, tmp_path, tiny_checkpoint, noise_corpus
+):
+    (tmp_path / "empty").mkdir()
+    places = {"model": tiny_checkpoint, "corpus": noise_corpus}
+    given = [places.get(name, tmp_path / name) for name in (model, data)]
+    with pytest.raises(BadInputError, match=sentence):
+        evaluate_model(*given, tmp_path / "to", read_settings("checkpoint"))
+
+
+@pytest.mark.parametrize("option", ["baseline", "language_model"])
+def test_a_missing_baseline_or_language_model_stops_before_the_work(
+    option, tmp_path, tiny_checkpoint, noise_corpus
+):
+    with pytest.raises(BadInputError, match="nowhere"):
+        evaluate_model(
+            tiny_checkpoint,
+            noise_corpus,
+            tmp_path / "to",
+            read_settings("checkpoint"),
+            **{option: Path("nowhere")},
+        )
+    assert not (tmp_path / "to").exists()
+
+
+def test_a_folder_of_records_is_evaluated_as_it_is(tiny_checkpoint, speech_records, tmp_path):
+    settings = read_settings("checkpoint", options={"variants": ["unpadded"]})
+    verdict = evaluate_model(tiny_checkpoint, speech_records.parent, tmp_path, settings)
+    assert verdict.findings == []
+    assert verdict.scores[0].utterances == 8
+    assert "Measured" in (tmp_path / "report.html").read_text(encoding="utf-8")
