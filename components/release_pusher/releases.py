@@ -3,6 +3,7 @@
     releases/
       3/ saved_model.pb variables/ …   what TF Serving loads
          tflite/…                      what a phone loads
+         onnx/…                        what ONNX Runtime loads
          report/…                      why it was let out
          manifest.json                 what it is, SHA-256 of every file
 

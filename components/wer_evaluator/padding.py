@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from models.recognisers import Mask
+from models.padding_mask import Mask
 
 # Utterances are padded up to the next multiple of one second.
 BUCKET_SAMPLES = 16_000

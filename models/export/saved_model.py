@@ -20,9 +20,9 @@ import tensorflow as tf
 from models import data
 from models.audio import normalise_batch
 from models.decoding import greedy_path, path_to_text
+from models.padding_mask import Mask
 from models.processor import Processor
-from models.recognisers import Mask
-from models.recognisers.saved_model import SIGNATURES
+from models.recognisers.saved_model_signatures import SIGNATURES
 from models.transform_graph import TransformGraph
 from models.wav2vec2 import Wav2Vec2ForCTC
 

@@ -16,11 +16,9 @@ import numpy as np
 
 from models import filesystem
 from models.errors import BadInputError
+from models.padding_mask import Mask
 from models.vocabulary import Vocabulary
 
-# What the network is told of padding: all, all but the statistics of its group norm, or nothing.
-# The last two are for comparison with the forerunner's protocol.
-Mask = Literal["full", "not_in_norm", "none"]
 Format = Literal["saved_model", "tflite", "onnx", "checkpoint"]
 # A folder is what the first of these files in it says.
 FOLDER_MARKS: dict[str, Format] = {"saved_model.pb": "saved_model", "config.json": "checkpoint"}

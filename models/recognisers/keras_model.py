@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from models.export.saved_model import ServingModule
+from models.padding_mask import Mask
 from models.processor import Processor
-from models.recognisers import Mask, Recognition
+from models.recognisers import Recognition
 from models.recognisers.saved_model import recognitions
 from models.wav2vec2 import Wav2Vec2ForCTC
 

@@ -9,8 +9,9 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from models.errors import BadInputError
+from models.padding_mask import Mask
 from models.processor import Processor
-from models.recognisers import Mask, Recognition
+from models.recognisers import Recognition
 from models.recognisers.litert_signatures import signature_name, signature_samples
 
 

@@ -17,8 +17,9 @@ import onnxruntime
 
 from models import filesystem
 from models.errors import BadInputError
+from models.padding_mask import Mask
 from models.processor import Processor
-from models.recognisers import Mask, Recognition
+from models.recognisers import Recognition
 from models.vocabulary import Vocabulary
 
 VOCABULARY_KEY = "vocabulary"

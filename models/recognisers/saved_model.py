@@ -9,16 +9,10 @@ import tensorflow as tf
 
 from models import filesystem
 from models.errors import BadInputError
+from models.padding_mask import Mask
 from models.processor import Processor
-from models.recognisers import Mask, Recognition
-
-# The signature of each mask, and where the exporter puts the processor's files.
-SIGNATURES: dict[Mask, str] = {
-    "full": "serving_default",
-    "not_in_norm": "unmasked_norm",
-    "none": "unmasked",
-}
-ASSETS = "assets"
+from models.recognisers import Recognition
+from models.recognisers.saved_model_signatures import ASSETS, SIGNATURES
 
 
 class SavedModelRecogniser:

@@ -22,7 +22,8 @@ import numpy as np
 
 from models.audio import pad_batch
 from models.errors import BadInputError
-from models.recognisers import Mask, Recogniser, Recognition
+from models.padding_mask import Mask
+from models.recognisers import Recogniser, Recognition
 
 # What the convolutions of every published Wav2Vec2 make of 16 kHz audio: a frame sees 400 samples
 # (25 ms), the next one starts 320 (20 ms) later. An exported recogniser does not say it again.

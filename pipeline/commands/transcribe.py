@@ -13,7 +13,7 @@ import click
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def command(model: Path, files: tuple[Path, ...], as_json: bool) -> None:
-    """Transcribe audio FILES with MODEL: a release, a .tflite file, or a checkpoint folder.
+    """Transcribe audio FILES with MODEL: a release, a .tflite or .onnx file, or a checkpoint.
 
     \b
     Example:

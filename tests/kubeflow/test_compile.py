@@ -22,6 +22,7 @@ NODES = {
     "Transform",
     "Trainer",
     "ModelExporter",
+    "LanguageModelTrainer",
     "WerEvaluator",
     "LatestBlessed-model-resolver",
     "LatestBlessed-model-blessing-resolver",
