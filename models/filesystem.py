@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,19 @@ def list_files(folder: str | Path) -> list[str]:
         return sorted(found)
     root = Path(folder)
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+def remove(path: str | Path) -> None:
+    """Remove a file or a folder with all that is in it, where there is one."""
+    if not exists(path):
+        return
+    if is_remote(path):
+        gfile = _tensorflow_io()
+        (gfile.rmtree if gfile.isdir(str(path)) else gfile.remove)(str(path))
+    elif os.path.isdir(path):
+        shutil.rmtree(path)
+    else:
+        os.remove(path)
 
 
 def sha256_of_file(path: str | Path) -> str:

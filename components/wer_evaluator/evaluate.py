@@ -20,6 +20,7 @@ from components.wer_evaluator.config import EvaluationConfig
 from components.wer_evaluator.decode import Search, decode
 from components.wer_evaluator.evaluation import (
     CLIPS_FILE,
+    PADDING_FILE,
     About,
     ArtifactFacts,
     write_about,
@@ -47,6 +48,7 @@ from models.vocabulary import Vocabulary
 log = logging.getLogger(__name__)
 
 LOG_PROBS_FILE = "log_probs.parquet"
+WRITTEN = (PREDICTIONS_FOLDER, LOG_PROBS_FILE, TFMA_FOLDER, CLIPS_FILE, PADDING_FILE)
 # Only these can be told nothing of their padding.
 UNMASKABLE_FORMATS = ("saved_model", "checkpoint")
 
@@ -77,6 +79,8 @@ def evaluate(
     to: str,
 ) -> list[Score]:
     """Run, decode and score every candidate; everything about it is written below `to`."""
+    for name in WRITTEN:  # of an earlier evaluation: not all is written every time
+        filesystem.remove(filesystem.join(to, name))
     trials = [plan_trial(candidate, material, config) for candidate in candidates]
     log_probs = filesystem.join(to, LOG_PROBS_FILE)
     with new_pipeline() as pipeline:

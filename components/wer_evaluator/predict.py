@@ -174,7 +174,8 @@ class RunTrial(beam.DoFn):
 
     def _by_windows(self, spoken: Spoken, padding: Padding, overlap: int) -> Iterator[Any]:
         started = time.monotonic()
-        windows = Windows(padding.longest or self._trial.longest, overlap)
+        samples = padding.longest or self._trial.longest
+        windows = Windows(samples, min(overlap, samples // 2))
         try:
             heard = recognise_by_windows(
                 self._recogniser, spoken.waveform, windows, mask=padding.mask

@@ -100,3 +100,11 @@ def test_a_json_object_is_read_and_anything_else_is_refused_by_name(folder):
         filesystem.write_bytes(path, broken)
         with pytest.raises(BadInputError, match=r"settings\.json .*fetch the file again"):
             filesystem.read_json_object(path)
+
+
+def test_files_and_folders_are_removed_and_what_is_not_there_is_no_error(tmp_path):
+    filesystem.write_text(tmp_path / "folder" / "deep" / "file", "text")
+    filesystem.write_text(tmp_path / "file", "text")
+    for name in ("folder", "file", "nothing"):
+        filesystem.remove(tmp_path / name)
+    assert not list(tmp_path.iterdir())

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from components.wer_evaluator.evaluation import read_padding_causes
 from models.errors import BadInputError
 from pipeline.artifacts import facts_of, name_of
 from pipeline.evaluation import corpus_and_subsets, count_records, evaluate_model
@@ -67,3 +68,16 @@ def test_a_folder_of_records_is_evaluated_as_it_is(tiny_checkpoint, speech_recor
     assert verdict.findings == []
     assert verdict.scores[0].utterances == 8
     assert "Measured" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_an_earlier_evaluation_in_the_same_folder_leaves_nothing(
+    tiny_checkpoint, speech_records, tmp_path
+):
+    for options in (
+        {"variants": ["bucketed"], "beam_search": {"width": 4}, "explain_padding": 12_000},
+        {"variants": ["unpadded"]},
+    ):
+        settings = read_settings("checkpoint", options=options)
+        verdict = evaluate_model(tiny_checkpoint, speech_records.parent, tmp_path, settings)
+    assert {score.trial for score in verdict.scores} == {"checkpoint/unpadded"}
+    assert read_padding_causes(str(tmp_path)) == []
