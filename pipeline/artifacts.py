@@ -8,6 +8,8 @@ from components.wer_evaluator.evaluation import ArtifactFacts
 from models import filesystem
 from models.recognisers import format_of
 
+BESIDE_SAVED_MODEL = [("tflite",), ("onnx",), ("report",), ("manifest.json",)]
+
 
 def name_of(model: Path) -> str:
     """The artifact's name, as the exporter has it.
@@ -26,6 +28,11 @@ def name_of(model: Path) -> str:
 def facts_of(model: Path) -> ArtifactFacts:
     """The artifact's name, format and size."""
     name, kind = name_of(model), format_of(model)
-    files = [model / name for name in filesystem.list_files(model)] if model.is_dir() else [model]
+    files = [
+        model / file
+        for file in (filesystem.list_files(model) if model.is_dir() else [""])
+        # A release has more beside its SavedModel.
+        if Path(file).parts[:1] not in BESIDE_SAVED_MODEL
+    ]
     size = sum(filesystem.size(file) for file in files)
     return ArtifactFacts(name, kind, size)

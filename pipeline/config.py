@@ -122,7 +122,9 @@ def parse_settings(
         raise BadInputError(f"{source}: {'; '.join(problems)}.")
     try:
         # JSON's strict mode: "3" is no number, but a list is a tuple and 1 is 1.0.
-        return TypeAdapter(section_type).validate_json(json.dumps(settings), strict=True)
+        return TypeAdapter(section_type).validate_json(
+            json.dumps(settings, default=str), strict=True
+        )
     except ValidationError as error:
         raise BadInputError(f"{source}: {'; '.join(_readable(error))}.") from error
 
@@ -176,7 +178,10 @@ def apply_override(settings: dict[str, Any], override: str) -> None:
         place = place.setdefault(section, {})
         if not isinstance(place, dict):
             raise BadInputError(f"--set {override!r}: {section!r} is a value, not a section.")
-    place[last] = yaml.load(value, _Loader)
+    try:
+        place[last] = yaml.load(value, _Loader)
+    except yaml.YAMLError as error:
+        raise BadInputError(f"--set {override!r}: the value is not valid YAML.") from error
 
 
 def _fill(value: Any, names: dict[str, str]) -> Any:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
+from google.protobuf.message import DecodeError
 
 from components.release_gate.judgement import reach_verdict
 from components.release_gate.report import write_report
@@ -18,13 +21,13 @@ from components.speech_example_gen.ingest import SplitPlan, ingest_split, list_f
 from components.speech_example_gen.sources import source_type
 from components.wer_evaluator.evaluate import Candidate, Material, evaluate
 from components.wer_evaluator.evaluation import ABOUT_FILE
-from components.wer_evaluator.predict import read_split
+from components.wer_evaluator.predict import parse_record, read_split
 from models.errors import BadInputError
+from models.recognisers import open_recogniser
 from pipeline.artifacts import facts_of
 from pipeline.evaluation_settings import EvaluationSettings
-from pipeline.local import beam_args
+from pipeline.local import QUARANTINED_FILE, beam_args
 
-RECORDS_FOLDER = "records"
 RECORD_FILES = ("*.gz", "*.tfrecord")
 SHARD_MEGABYTES = 200
 TRANSCRIPTS = "*.trans.txt"
@@ -47,73 +50,103 @@ def evaluate_model(
         )
     if language_model and not language_model.exists():
         raise BadInputError(f"There is no language model at {language_model}; check the path.")
+    if baseline and baseline.resolve() == to.resolve():
+        raise BadInputError(f"{to} is the baseline itself; give --to another folder.")
+    data = data.resolve()
     new_pipeline = partial(beam.Pipeline, options=PipelineOptions(beam_args(workers)))
     candidate = Candidate(facts_of(model), str(model))
-    records, utterances = find_records(data, to, new_pipeline)
-    material = Material(
-        split=data.name,
-        read=partial(read_split, records=records),
-        utterances=utterances,
-        language_model=str(language_model) if language_model else None,
-    )
-    try:
+    open_recogniser(model)  # or its sentence, before the work
+    reader = DataReader(to, settings.gate.max_excluded if settings.gate else 1.0, new_pipeline)
+    to.mkdir(parents=True, exist_ok=True)
+    # As large as the audio, and nobody's afterwards.
+    with tempfile.TemporaryDirectory(dir=to, prefix=".records-") as workspace:
+        records, utterances = reader.find_records(data, Path(workspace))
+        material = Material(
+            split=data.name,
+            read=partial(read_split, records=records),
+            utterances=utterances,
+            language_model=str(language_model) if language_model else None,
+        )
         evaluate(new_pipeline, [candidate], material, settings.evaluation, str(to))
-    finally:
-        shutil.rmtree(to / RECORDS_FOLDER, ignore_errors=True)  # as large as the audio
     verdict = reach_verdict(
         str(model),
         str(to),
         settings.gate,
-        baseline=str(baseline) if baseline else "",
+        baseline=str(baseline) if baseline else None,
         baseline_name=str(baseline or ""),
     )
     write_report(verdict, str(to), str(to))
     return verdict
 
 
-def find_records(data: Path, to: Path, new_pipeline: partial) -> tuple[str, int]:
-    """The pattern of the TFRecord files behind the data, and how many utterances they hold."""
-    if not data.exists():
-        raise BadInputError(f"There is no data at {data}; check the path.")
-    for pattern in RECORD_FILES:
-        if data.is_dir() and list(data.glob(pattern)):
-            return str(data / pattern), count_records(sorted(data.glob(pattern)))
-    corpus, subsets = corpus_and_subsets(data)
-    plan = SplitPlan(
-        name=data.name,
-        source=(source := source_type("librispeech")(str(corpus))),
-        files=list_files(str(corpus / subsets / source.files_below_subset)),
-        records=str(to / RECORDS_FOLDER),
-        findings=str(to / RECORDS_FOLDER / "findings"),
-        shard_megabytes=SHARD_MEGABYTES,
-    )
-    with new_pipeline() as pipeline:
-        ingest_split(pipeline, plan)
-    found = read_findings(plan)
-    refuse_bad_splits([found], max_quarantined_fraction=1.0, quarantine_place=plan.findings)
-    return str(to / RECORDS_FOLDER / RECORD_FILES[0]), found.utterances
+@dataclass(frozen=True)
+class DataReader:
+    """Finds speech examples; what of a corpus cannot be read is listed in the folder `to`."""
+
+    to: Path
+    max_unread: float
+    new_pipeline: Callable[[], beam.Pipeline]
+
+    def find_records(self, data: Path, workspace: Path) -> tuple[str, int]:
+        """The pattern of the TFRecord files behind the data, and how many utterances they hold."""
+        if not data.is_dir():
+            raise BadInputError(f"There is no data at {data}; give the path of a folder.")
+        if place := corpus_and_subsets(data):
+            return self._ingested(*place, workspace)
+        for pattern in RECORD_FILES:
+            if files := sorted(data.glob(pattern)):
+                return str(data / pattern), count_records(files)
+        raise BadInputError(
+            f"{data} holds neither TFRecord files ({', '.join(RECORD_FILES)}) nor a corpus or "
+            "subset in LibriSpeech layout; give one of these folders, such as "
+            "LibriSpeech/test-clean."
+        )
+
+    def _ingested(self, corpus: Path, subsets: str, workspace: Path) -> tuple[str, int]:
+        source = source_type("librispeech")(str(corpus))
+        plan = SplitPlan(
+            name="data",
+            source=source,
+            files=list_files(str(corpus / subsets / source.files_below_subset)),
+            records=str(workspace / "examples"),
+            findings=str(workspace),
+            shard_megabytes=SHARD_MEGABYTES,
+        )
+        with self.new_pipeline() as pipeline:
+            ingest_split(pipeline, plan)
+        found = read_findings(plan)
+        listed = self.to / QUARANTINED_FILE
+        listed.unlink(missing_ok=True)
+        if found.quarantined:
+            shutil.copy(plan.quarantine_file, listed)
+        refuse_bad_splits([found], self.max_unread, str(listed))
+        return str(workspace / "examples" / RECORD_FILES[0]), found.utterances
 
 
-def corpus_and_subsets(data: Path) -> tuple[Path, str]:
+def corpus_and_subsets(data: Path) -> tuple[Path, str] | None:
     """The corpus that the data is, or is a subset of, and the pattern of its subsets."""
     if any(data.glob(f"*/*/{TRANSCRIPTS}")):
         return data.parent, data.name
-    if any(data.glob(f"*/*/*/{TRANSCRIPTS}")):
-        return data, "*"
-    raise BadInputError(
-        f"{data} holds neither TFRecord files ({', '.join(RECORD_FILES)}) nor a corpus or subset "
-        "in LibriSpeech layout; give one of these folders, such as LibriSpeech/test-clean."
-    )
+    return (data, "*") if any(data.glob(f"*/*/*/{TRANSCRIPTS}")) else None
 
 
 def count_records(files: Sequence[Path]) -> int:
-    """How many records the files hold."""
+    """How many speech examples the files hold."""
     import tensorflow as tf
 
-    return sum(
-        1
-        for file in files
-        for _ in tf.data.TFRecordDataset(
-            str(file), compression_type="GZIP" if file.suffix == ".gz" else ""
-        )
-    )
+    def records_of(file: Path) -> tf.data.TFRecordDataset:
+        kind = "GZIP" if file.suffix == ".gz" else ""
+        return tf.data.TFRecordDataset(str(file), compression_type=kind)
+
+    try:
+        for record in records_of(files[0]).take(1):
+            parse_record(record.numpy())
+        total = sum(1 for file in files for _ in records_of(file))
+    except (tf.errors.DataLossError, DecodeError, IndexError) as error:
+        raise BadInputError(
+            f"{files[0].parent} holds files that are no speech examples of this pipeline; give the "
+            "folder of a split that it ingested, or a corpus."
+        ) from error
+    if not total:
+        raise BadInputError(f"The TFRecord files in {files[0].parent} are empty.")
+    return total

@@ -38,10 +38,15 @@ def read_settings(
     settings: dict[str, Any] = {}
     if config:
         sections = read_yaml(find_config(config))
-        settings = {name: sections[name] for name in SECTIONS if name in sections}
+        settings = {name: sections[name] or {} for name in SECTIONS if name in sections}
     evaluation = settings.setdefault("evaluation", {})
-    evaluation.setdefault("beam_trials", [f"{artifact}/unpadded"])
+    searched = evaluation.get("beam_search") or {}
     evaluation.update(options or {})
+    if evaluation.get("beam_search") is not None:
+        evaluation["beam_search"] = searched | evaluation["beam_search"]
+    variants = evaluation.get("variants") or ["unpadded"]
+    padding = "static" if artifact.startswith("tflite") else variants[0]
+    evaluation["beam_trials"] = [f"{artifact}/{padding}"]
     if bounds:
         gate = settings.setdefault("gate", {})
         gate["max_wer"] = dict(parse_bound(bound, artifact) for bound in bounds)

@@ -39,11 +39,11 @@ def rebuild_report(
         evaluation.uri,
         gate,
         baseline=_said_of(run.input(GATE, "baseline_blessing"), EVALUATION_KEY),
-        last_report=_said_of(run.input(GATE, "last_blessing"), REPORT_KEY),
+        last_report=_said_of(run.input(GATE, "last_blessing"), REPORT_KEY) or "",
     )
     write_report(verdict, evaluation.uri, str(to))
     return verdict
 
 
-def _said_of(blessing: metadata_store_pb2.Artifact | None, key: str) -> str:
-    return blessing.custom_properties[key].string_value if blessing is not None else ""
+def _said_of(blessing: metadata_store_pb2.Artifact | None, key: str) -> str | None:
+    return None if blessing is None else blessing.custom_properties[key].string_value

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from components.release_gate.report import HTML_FILE
@@ -18,6 +19,7 @@ from components.release_gate.verdict import Verdict
 from components.wer_evaluator.evaluation import PaddingCause, read_padding_causes
 from components.wer_evaluator.explain import ENDINGS_TO_EXPLAIN
 from components.wer_evaluator.scores import Score, percent, whole
+from pipeline.local import QUARANTINED_FILE
 
 if TYPE_CHECKING:
     from pipeline.evaluation_settings import EvaluationSettings
@@ -59,6 +61,10 @@ def print_evaluation(verdict: Verdict, settings: EvaluationSettings, to: Path) -
         console.print("[bold green]Passed[/]" if verdict.blessed else "[bold red]Refused[/]")
         print_findings(verdict, console)
         console.print()
+    unread = to / QUARANTINED_FILE
+    if unread.exists():
+        count = len(unread.read_text(encoding="utf-8").splitlines())
+        console.print(f"Unread  {count} utterances, listed in {short(unread)}", soft_wrap=True)
     console.print(f"Report  {short(to / HTML_FILE)}", soft_wrap=True)
 
 
@@ -132,7 +138,8 @@ def print_findings(verdict: Verdict, console: Console) -> None:
     """One line for each of the gate's rules."""
     marks = {True: "[green]✓[/]", False: "[red]✗[/]"}
     for finding in verdict.findings:
-        line = f"  {marks[finding.passed]} {finding.rule}: {finding.reason}"
+        told = escape(f"{finding.rule}: {finding.reason}")
+        line = f"  {marks[finding.passed]} {told}"
         console.print(line, soft_wrap=True)
 
 

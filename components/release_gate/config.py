@@ -30,7 +30,7 @@ class GateConfig:
     # What a bound is held against says too little of fewer utterances or hours than these.
     min_utterances: int = 100
     min_hours: float = 0.0
-    # Behind `*`, slices of fewer reference words are not judged.
+    # Slices of fewer reference words are not judged behind `*`, and refuse where one is named.
     min_slice_words: int = 100
     # The part of the utterances that may have gone unscored.
     max_excluded: float = 0.01

@@ -26,7 +26,7 @@ class Executor(base_executor.BaseExecutor):
             evaluation.uri,
             from_json(GateConfig, exec_properties["gate"]),
             baseline=said_of(input_dict.get("baseline_blessing"), EVALUATION_KEY),
-            last_report=said_of(input_dict.get("last_blessing"), REPORT_KEY),
+            last_report=said_of(input_dict.get("last_blessing"), REPORT_KEY) or "",
         )
         report = artifact_utils.get_single_instance(output_dict["report"])
         write_report(verdict, evaluation.uri, report.uri)
@@ -38,6 +38,6 @@ class Executor(base_executor.BaseExecutor):
         bless(blessing, verdict.blessed, model, evaluation.uri, report.uri)
 
 
-def said_of(blessings: list[Artifact] | None, key: str) -> str:
-    """What a blessing says under a key; empty where there is no blessing yet."""
-    return blessings[0].get_string_custom_property(key) if blessings else ""
+def said_of(blessings: list[Artifact] | None, key: str) -> str | None:
+    """What a blessing says under a key; None where there is no blessing yet."""
+    return blessings[0].get_string_custom_property(key) if blessings else None

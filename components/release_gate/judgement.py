@@ -18,7 +18,7 @@ from components.wer_evaluator.predictions import (
     trial_name,
     with_counts,
 )
-from components.wer_evaluator.scores import Score, main_trial, read_scores
+from components.wer_evaluator.scores import SCORES_FILE, Score, main_trial, read_scores
 from models import filesystem
 
 if TYPE_CHECKING:
@@ -34,17 +34,17 @@ def reach_verdict(
     model: str,
     evaluation: str,
     gate: GateConfig | None,
-    baseline: str = "",
+    baseline: str | None = None,
     baseline_name: str = "the last blessed model",
     last_report: str = "",
 ) -> Verdict:
-    """Judge an evaluation, against the one in the folder `baseline` where there is one.
+    """Judge an evaluation, against the one in the folder `baseline` unless there is none yet.
 
     The history goes on from the report in the folder `last_report`. Without a gate nothing is
     judged: the verdict holds what was measured.
     """
     scores, about = read_scores(evaluation), read_about(evaluation)
-    compared = comparable(baseline, baseline_name, scores) if baseline else None
+    compared = None if baseline is None else comparable(baseline, baseline_name, scores)
     evidence = Evidence(
         scores=scores,
         artifacts=about.artifacts,
@@ -77,6 +77,8 @@ def comparable(baseline: str, name: str, scores: list[Score]) -> Baseline:
     Where they have no trial in common (another kind of artifact was evaluated), the main trial of
     one stands against the main trial of the other.
     """
+    if not (baseline and filesystem.exists(filesystem.join(baseline, SCORES_FILE))):
+        return Baseline(name, [], partial(errors_of, baseline), place=baseline)
     theirs = read_scores(baseline)
     if {score.trial for score in scores} & {score.trial for score in theirs}:
         return Baseline(name, theirs, partial(errors_of, baseline))

@@ -42,8 +42,9 @@ class Baseline:
     """What was found out about the last blessed model."""
 
     name: str
-    scores: list[Score]
+    scores: list[Score]  # empty where they are gone
     errors_of: ErrorsOf
+    place: str = ""
 
 
 def judge(evaluation: Evidence, baseline: Baseline | None, config: GateConfig) -> list[Finding]:
@@ -80,9 +81,11 @@ def is_regression(comparisons: Sequence[Comparison], config: GateConfig) -> bool
 
 def pair_up(candidate: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
     """Both models' errors on each utterance that both were scored on against the same words."""
-    keys, counts = ["utterance", "reference"], ["alignment", "errors"]
-    return candidate[[*keys, "speaker", "words", *counts]].merge(
-        baseline[[*keys, *counts]], on=keys, suffixes=("", "_baseline"), validate="one_to_one"
+    # A corpus may number each speaker's utterances alike.
+    keys, counts = ["utterance", "speaker", "reference"], ["alignment", "errors"]
+    ours, theirs = (side.drop_duplicates(keys) for side in (candidate, baseline))
+    return ours[[*keys, "words", *counts]].merge(
+        theirs[[*keys, *counts]], on=keys, suffixes=("", "_baseline")
     )
 
 
@@ -110,7 +113,7 @@ def _error_rates(evaluation: Evidence, config: GateConfig) -> Iterator[Finding]:
             if rates:
                 yield _worst_rate(f"{what} {name}", rates, bound, _is_wildcard(name))
             else:
-                least = f" on {config.min_slice_words} words or more" if _is_wildcard(name) else ""
+                least = f" on {config.min_slice_words} words or more" if SLICE_MARK in name else ""
                 reason = f"{name} was not scored{least}{_because(name, evaluation)}"
                 yield Finding(f"{what} {name}", False, reason, bound=bound)
 
@@ -216,6 +219,15 @@ def _same_test_set(evaluation: Evidence, baseline: Baseline, trial: str) -> bool
 def _no_regression(
     evaluation: Evidence, baseline: Baseline | None, config: GateConfig
 ) -> Iterator[Finding]:
+    if not config.regression_trials:
+        return
+    if baseline is not None and not baseline.scores:
+        reason = (
+            f"what {baseline.name} was judged on is gone ({baseline.place or 'unknown place'}); "
+            "restore it, or set gate.regression_trials=[] for one run"
+        )
+        yield Finding("no regression", False, reason)
+        return
     if baseline is None:
         yield Finding("no regression", True, "there is no blessed model yet to compare with")
         return
@@ -236,7 +248,15 @@ def _no_regression_of(
     rows = evaluation.errors_of(trial)
     if not rows.words.sum():
         return Finding(rule, False, f"{trial} has no predictions of any words", bound=bound)
-    pairs = pair_up(rows, baseline.errors_of(trial))
+    theirs = baseline.errors_of(trial)
+    pairs = pair_up(rows, theirs)
+    shared = set(rows.utterance).intersection(theirs.utterance)
+    if len(pairs) < config.min_utterances <= len(shared):
+        reason = (
+            f"{baseline.name} was scored on the same utterances, but only {len(pairs)} of their "
+            "references are the same; evaluate it again with this normalisation"
+        )
+        return Finding(rule, False, reason, bound=bound)
     if len(pairs) < config.min_utterances:
         others = f"{baseline.name} was scored on other utterances ({len(pairs)} are shared)"
         return Finding(rule, True, f"{others}; the bounds alone decide", bound=bound)
@@ -272,8 +292,8 @@ def _scores_named(name: str, scores: list[Score]) -> list[Score]:
 
 
 def _judged(name: str, scores: list[Score], config: GateConfig) -> list[Score]:
-    """The scores that a bound is held against: behind `*`, those of enough words."""
-    least = config.min_slice_words if _is_wildcard(name) else 0
+    """The scores that a bound is held against: of slices, those of enough words."""
+    least = config.min_slice_words if SLICE_MARK in name else 0
     return [score for score in _scores_named(name, scores) if score.words >= least]
 
 

@@ -32,13 +32,14 @@ class Search:
 
 
 def decode(pipeline: beam.Pipeline, log_probs: str, search: Search, predictions: str) -> None:
-    """Add to the pipeline what decodes the Parquet file of log-probabilities once more."""
+    """Add to the pipeline what decodes the Parquet files of log-probabilities once more."""
     _ = (
         pipeline
         | "ReadLogProbs" >> beam.io.ReadFromParquet(log_probs)
         | "Search" >> beam.ParDo(DecodeAgain(search))
         | "AsRow" >> beam.Map(dataclasses.asdict)
-        | "Write" >> beam.io.WriteToParquet(predictions, PREDICTIONS_SCHEMA, shard_name_template="")
+        | "Write"
+        >> beam.io.WriteToParquet(predictions, PREDICTIONS_SCHEMA, file_name_suffix=".parquet")
     )
 
 
@@ -53,9 +54,12 @@ class DecodeAgain(beam.DoFn):
         self._decoder = BeamDecoder(search.vocabulary, search.config, search.language_model)
 
     def process(self, row: dict[str, Any]):
-        flat = np.frombuffer(row.pop(LOG_PROBS), "<f4")
-        log_probs = flat.reshape(row.pop("frames"), len(self._search.vocabulary.tokens))
+        flat, frames = np.frombuffer(row.pop(LOG_PROBS), "<f4"), row.pop("frames")
         greedy = Prediction(**row)
+        if greedy.excluded:
+            yield dataclasses.replace(greedy, decoder=BEAM)
+            return
+        log_probs = flat.reshape(frames, len(self._search.vocabulary.tokens))
         started = time.monotonic()
         decoded = self._decoder.decode(log_probs)
         again = dataclasses.replace(

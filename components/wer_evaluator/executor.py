@@ -38,7 +38,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             evaluation.uri,
         )
         for score in whole(scores):
-            evaluation.set_float_custom_property(f"wer/{score.trial}", score.wer)
+            if score.words:  # ML Metadata cannot hold what is not a number
+                evaluation.set_float_custom_property(f"wer/{score.trial}", score.wer)
 
 
 def candidates_of(exported: str) -> list[Candidate]:

@@ -6,6 +6,7 @@ import numpy as np
 
 CONFIDENCE = 0.95
 BOOTSTRAP_SAMPLES = 1_000
+DRAWN_TOGETHER = 1_000_000
 # With fewer speakers than this their spread says nothing: blocks of utterances are resampled.
 FEWEST_SPEAKERS = 6
 
@@ -27,9 +28,14 @@ def wer_interval(errors: np.ndarray, words: np.ndarray) -> tuple[float, float]:
     tail = (1 - CONFIDENCE) / 2
     if not errors.any():  # nothing to resample: as many words without error, by chance
         return 0.0, 1 - tail ** (1 / spoken)
-    drawn = np.random.default_rng(0).multinomial(
-        count, np.full(count, 1 / count), size=BOOTSTRAP_SAMPLES
-    )
-    resampled = drawn @ units.T  # [samples, 2]
+    generator, chances = np.random.default_rng(0), np.full(count, 1 / count)
+    # In parts: a draw holds a number for each speaker.
+    together = max(1, DRAWN_TOGETHER // count)
+    parts = [
+        generator.multinomial(count, chances, size=min(together, BOOTSTRAP_SAMPLES - done))
+        @ units.T
+        for done in range(0, BOOTSTRAP_SAMPLES, together)
+    ]
+    resampled = np.concatenate(parts)  # [samples, 2]
     low, high = np.quantile(resampled[:, 0] / resampled[:, 1], [tail, 1 - tail])
     return float(low), float(high)

@@ -84,7 +84,7 @@ def predict(
     predictions: str,
     log_probs: str,
 ) -> None:
-    """Add every trial over the utterances to the pipeline; both outputs are Parquet files."""
+    """Add every trial over the utterances to the pipeline; both outputs are Parquet prefixes."""
     # Large enough to find utterances of like length, small enough for memory.
     together = spoken | beam.BatchElements(UTTERANCES_TOGETHER, UTTERANCES_TOGETHER)
     ran = [
@@ -96,14 +96,15 @@ def predict(
         [outputs[MAIN] for outputs in ran]
         | "All" >> beam.Flatten()
         | "AsRow" >> beam.Map(dataclasses.asdict)
-        | "Write" >> beam.io.WriteToParquet(predictions, PREDICTIONS_SCHEMA, shard_name_template="")
+        | "Write"
+        >> beam.io.WriteToParquet(predictions, PREDICTIONS_SCHEMA, file_name_suffix=".parquet")
     )
     if any(trial.kept_log_probs for trial in trials):
         _ = (
             [outputs[LOG_PROBS] for outputs in ran]
             | "AllLogProbs" >> beam.Flatten()
             | "WriteLogProbs"
-            >> beam.io.WriteToParquet(log_probs, LOG_PROBS_SCHEMA, shard_name_template="")
+            >> beam.io.WriteToParquet(log_probs, LOG_PROBS_SCHEMA, file_name_suffix=".parquet")
         )
 
 
@@ -146,13 +147,13 @@ class RunTrial(beam.DoFn):
 
     def _run(self, group: list[Spoken], samples: int | None, padding: Padding) -> Iterator[Any]:
         if self._broken:
-            yield from (self._excluded(one, padding, self._broken) for one in group)
+            yield from self._excluded(group, padding, self._broken)
         elif samples is not None:
             for batch in in_batches(group, samples, self._trial.batch_seconds):
                 yield from self._recognised(batch, samples, padding)
                 self._tell_progress(len(batch))
         elif self._trial.overlap is None:
-            yield from (self._excluded(one, padding, TOO_LONG) for one in group)
+            yield from self._excluded(group, padding, TOO_LONG)
         else:
             for one in group:
                 yield from self._by_windows(one, padding, self._trial.overlap)
@@ -166,7 +167,7 @@ class RunTrial(beam.DoFn):
             )
         except Exception as error:
             reason = _reason(self._trial.artifact, error)
-            yield from (self._excluded(one, padding, reason) for one in batch)
+            yield from self._excluded(batch, padding, reason)
             return
         seconds = (time.monotonic() - started) / len(batch)
         for one, recognition in zip(batch, heard, strict=True):
@@ -181,7 +182,7 @@ class RunTrial(beam.DoFn):
                 self._recogniser, spoken.waveform, windows, mask=padding.mask
             )
         except Exception as error:
-            yield self._excluded(spoken, padding, _reason(self._trial.artifact, error))
+            yield from self._excluded([spoken], padding, _reason(self._trial.artifact, error))
             return
         seconds = time.monotonic() - started
         yield from self._outcome(spoken, padding, heard, seconds, heard.windows)
@@ -195,7 +196,7 @@ class RunTrial(beam.DoFn):
         windows: int,
     ) -> Iterator[Any]:
         if np.isnan(recognition.log_probs).any():
-            yield self._excluded(spoken, padding, NOT_A_NUMBER)
+            yield from self._excluded([spoken], padding, NOT_A_NUMBER)
             return
         heard = dataclasses.replace(
             self._unheard(spoken, padding),
@@ -204,14 +205,19 @@ class RunTrial(beam.DoFn):
             compute_seconds=seconds,
         )
         prediction = with_hypothesis(heard, recognition.text, self._trial.normalisation)
-        yield prediction
-        if trial_name(self._trial.artifact, padding.name) in self._trial.kept_log_probs:
-            log_probs = recognition.log_probs.astype("<f4")
-            kept = {"frames": len(log_probs), LOG_PROBS: log_probs.tobytes()}
-            yield beam.pvalue.TaggedOutput(LOG_PROBS, dataclasses.asdict(prediction) | kept)
+        yield from self._kept(prediction, recognition.log_probs)
 
-    def _excluded(self, spoken: Spoken, padding: Padding, reason: str) -> Prediction:
-        return dataclasses.replace(self._unheard(spoken, padding), excluded=reason)
+    def _excluded(self, spoken: Sequence[Spoken], padding: Padding, reason: str) -> Iterator[Any]:
+        for one in spoken:
+            unheard = dataclasses.replace(self._unheard(one, padding), excluded=reason)
+            yield from self._kept(unheard, np.zeros((0, 0)))
+
+    def _kept(self, prediction: Prediction, log_probs: np.ndarray) -> Iterator[Any]:
+        """The prediction, and where it is decoded again its log-probabilities beside it."""
+        yield prediction
+        if trial_name(prediction.artifact, prediction.variant) in self._trial.kept_log_probs:
+            kept = {"frames": len(log_probs), LOG_PROBS: log_probs.astype("<f4").tobytes()}
+            yield beam.pvalue.TaggedOutput(LOG_PROBS, dataclasses.asdict(prediction) | kept)
 
     def _unheard(self, spoken: Spoken, padding: Padding) -> Prediction:
         return Prediction(

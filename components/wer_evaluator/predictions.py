@@ -20,7 +20,7 @@ from models.word_errors import align_words, count_character_errors
 if TYPE_CHECKING:
     import pandas as pd
 
-PREDICTIONS_FOLDER = "predictions"  # a Parquet file for each decoder
+PREDICTIONS_FOLDER = "predictions"  # Parquet files, some for each decoder
 GREEDY, BEAM = "greedy", "beam"
 # Why an utterance was not scored; a crash says its error behind the colon.
 TOO_LONG = "longer than the padding"
@@ -109,9 +109,9 @@ def with_hypothesis(
     )
 
 
-def predictions_file(evaluation: str, decoder: str) -> str:
-    """Where the predictions of a decoder lie."""
-    return filesystem.join(evaluation, PREDICTIONS_FOLDER, f"{decoder}.parquet")
+def predictions_prefix(evaluation: str, decoder: str) -> str:
+    """How the paths of the files of a decoder's predictions start."""
+    return filesystem.join(evaluation, PREDICTIONS_FOLDER, decoder)
 
 
 def with_counts(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+from models import filesystem
 from models.errors import BadInputError
 from models.padding_mask import Mask
 from models.processor import Processor
@@ -19,11 +20,15 @@ class LiteRtRecogniser:
     """One utterance at a time, padded to the shortest signature that holds it."""
 
     def __init__(self, path: str | Path, threads: int | None = None) -> None:
-        self.vocabulary = Processor.from_pretrained(Path(path).parent).vocabulary
+        self.vocabulary = Processor.from_pretrained(os.path.dirname(str(path)) or ".").vocabulary
         try:
-            self._interpreter = Interpreter(
-                model_path=os.fspath(path), num_threads=threads or os.cpu_count()
+            # A local file is mapped into memory, not read.
+            place = (
+                {"model_content": filesystem.read_bytes(path)}
+                if filesystem.is_remote(path)
+                else {"model_path": os.fspath(path)}
             )
+            self._interpreter = Interpreter(**place, num_threads=threads or os.cpu_count())
             signatures = self._interpreter.get_signature_list()
             self.static_lengths = tuple(sorted(signature_samples(name) for name in signatures))
         except ValueError as error:

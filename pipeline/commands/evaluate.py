@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import click
 
 from models.errors import GateRefusedError
+
+log = logging.getLogger(__name__)
 
 FORERUNNERS_SAMPLES = 246_000
 
@@ -43,10 +46,7 @@ FORERUNNERS_SAMPLES = 246_000
 @click.option("--hotword", "hotwords", multiple=True, help="Favour a word in the beam search.")
 @click.option(
     "--explain-padding",
-    type=int,
-    is_flag=False,
-    flag_value=FORERUNNERS_SAMPLES,
-    metavar="[SAMPLES]",
+    is_flag=True,
     help=f"What the forerunner's padding to {FORERUNNERS_SAMPLES} samples loses, cause by cause.",
 )
 @click.option("--config", help="Take the sections evaluation and gate from this run's config.")
@@ -62,7 +62,7 @@ def command(
     baseline: Path | None,
     language_model: Path | None,
     hotwords: tuple[str, ...],
-    explain_padding: int | None,
+    explain_padding: bool,
     config: str | None,
     overrides: tuple[str, ...],
     workers: int,
@@ -71,7 +71,8 @@ def command(
     """Score MODEL on DATA: word error rates with intervals, by slice, and what went wrong.
 
     MODEL is a release, a .tflite or .onnx file, or a checkpoint folder. DATA is a corpus or one of
-    its subsets in LibriSpeech layout, or a folder of TFRecord files.
+    its subsets in LibriSpeech layout, or a folder of TFRecord files. Without --max-wer (or a
+    --config with a gate) nothing is judged, only measured.
 
     \b
     Exit codes: 0 done (and within the bounds, if any were given), 3 refused,
@@ -91,9 +92,9 @@ def command(
     if variants:
         options["variants"] = variants.split(",")
     if explain_padding:
-        options["explain_padding"] = explain_padding
+        options["explain_padding"] = FORERUNNERS_SAMPLES
     if language_model or hotwords:
-        options["beam_search"] = {"hotwords": list(hotwords)}
+        options["beam_search"] = {"hotwords": list(hotwords)} if hotwords else {}
     settings = read_settings(
         name_of(model), config=config, options=options, bounds=bounds, overrides=overrides
     )
@@ -114,6 +115,7 @@ def command(
                 workers=workers,
             )
         except Exception as error:
+            log.exception("the evaluation failed")
             raise as_user_error(error, log_path) from error
     if as_json:
         click.echo((to / "report.json").read_text(encoding="utf-8"))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
+
+from models.errors import GateRefusedError
 
 
 @click.command()
@@ -31,14 +34,22 @@ def command(
 ) -> None:
     """Build the report of a run again, without running a model.
 
+    With --max-wer it is judged anew: the exit code is 3 where that refuses it.
+
     \b
     Examples:
       w2v report --to report
       w2v report --run 2026-11-21T09:30:00 --to report --max-wer unpadded=0.02
     """
+    from rich.console import Console
+
     from components.release_gate.report import HTML_FILE
     from pipeline.local import METADATA_FILE
     from pipeline.rebuild import rebuild_report
+    from pipeline.summary import print_findings
 
-    rebuild_report(root / METADATA_FILE, name, run, to, bounds)
+    verdict = rebuild_report(root / METADATA_FILE, name, run, to, bounds)
+    if bounds:
+        print_findings(verdict, Console(highlight=False))
     click.echo(to / HTML_FILE)
+    sys.exit(GateRefusedError.exit_code if bounds and not verdict.blessed else 0)

@@ -1,5 +1,7 @@
 """`w2v evaluate` outside a pipeline: what it can be given, and what it says to the rest."""
 
+import gzip
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,42 @@ def test_a_corpus_or_one_of_its_subsets_is_found(noise_corpus):
 
 def test_records_are_counted(speech_records):
     assert count_records([speech_records]) == 8
+
+
+@pytest.mark.parametrize("content", [b"no TFRecord at all", b""])
+def test_files_that_are_no_speech_examples_are_refused(content, tmp_path):
+    (tmp_path / "archive.tar.gz").write_bytes(gzip.compress(content))
+    with pytest.raises(BadInputError, match=r"no speech examples|are empty"):
+        count_records([tmp_path / "archive.tar.gz"])
+
+
+def test_the_users_own_records_beside_the_report_stay(tiny_checkpoint, speech_records, tmp_path):
+    shutil.copytree(speech_records.parent, tmp_path / "records")
+    settings = read_settings("checkpoint", options={"variants": ["unpadded"]})
+    evaluate_model(tiny_checkpoint, tmp_path / "records", tmp_path, settings)
+    assert len(list((tmp_path / "records").iterdir())) == 1
+    assert not list(tmp_path.glob(".records-*"))
+
+
+def test_a_release_weighs_what_its_saved_model_weighs(tmp_path):
+    for name in ("saved_model.pb", "variables/data", "tflite/model.tflite", "report/report.html"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"0123456789")
+    assert facts_of(tmp_path).bytes == 20
+
+
+def test_the_baseline_is_not_overwritten_by_what_it_is_compared_with(
+    tiny_checkpoint, speech_records, tmp_path
+):
+    (tmp_path / "about.json").write_text("{}")
+    with pytest.raises(BadInputError, match="is the baseline itself"):
+        evaluate_model(
+            tiny_checkpoint,
+            speech_records.parent,
+            tmp_path,
+            read_settings("checkpoint"),
+            baseline=tmp_path,
+        )
 
 
 @pytest.mark.parametrize(

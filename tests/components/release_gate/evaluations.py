@@ -21,7 +21,7 @@ from components.wer_evaluator.evaluation import (
 from components.wer_evaluator.predictions import (
     PREDICTIONS_SCHEMA,
     Prediction,
-    predictions_file,
+    predictions_prefix,
     with_counts,
 )
 from components.wer_evaluator.scores import Score
@@ -73,7 +73,7 @@ def write_evaluation(
     """Write what the report reads; the folder."""
     rows = frame_of(predictions)
     for decoder, part in rows.groupby("decoder"):
-        path = Path(predictions_file(str(folder), str(decoder)))
+        path = Path(predictions_prefix(str(folder), str(decoder)) + ".parquet")
         path.parent.mkdir(parents=True, exist_ok=True)
         table = pa.Table.from_pandas(part, schema=PREDICTIONS_SCHEMA, preserve_index=False)
         parquet.write_table(table, path)

@@ -124,6 +124,31 @@ def test_a_report_that_was_cleaned_away_costs_the_history_only(first, tmp_path):
     assert read_verdict(report.uri).history == ()
 
 
+@pytest.mark.parametrize("place", ["", "gone"])
+def test_a_baseline_whose_evaluation_is_gone_refuses_with_the_cure(tmp_path, place):
+    blessed = artifact(standard_artifacts.ModelBlessing, tmp_path / "blessed")
+    blessed.set_string_custom_property(EVALUATION_KEY, place)
+    evaluation = evaluated(tmp_path / "e", wrong=0, when="2026-11-02")
+    blessing, report = run_gate(tmp_path / "2", evaluation, baseline=blessed)
+    assert not model_utils.is_model_blessed(blessing)
+    (failed,) = [finding for finding in read_verdict(report.uri).findings if not finding.passed]
+    assert failed.rule == "no regression"
+    assert "is gone" in failed.reason and "gate.regression_trials=[]" in failed.reason
+
+
+def test_other_references_for_the_same_utterances_are_no_way_around_the_comparison(first, tmp_path):
+    predictions = [
+        dataclasses.replace(one, reference=one.reference.lower(), hypothesis=one.hypothesis.lower())
+        for one in utterances(60)
+    ]
+    evaluation = evaluated(tmp_path / "e2", wrong=60, when="2026-11-02")
+    write_evaluation(tmp_path / "e2", predictions)
+    blessing, report = run_gate(tmp_path / "2", evaluation, baseline=first[0])
+    assert not model_utils.is_model_blessed(blessing)
+    failed = [finding for finding in read_verdict(report.uri).findings if not finding.passed]
+    assert "evaluate it again with this normalisation" in failed[0].reason
+
+
 def test_a_blessing_says_what_the_model_was_judged_on(tmp_path):
     blessing = artifact(standard_artifacts.ModelBlessing, tmp_path)
     model = artifact(standard_artifacts.Model, "/model")

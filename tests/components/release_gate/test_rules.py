@@ -352,10 +352,14 @@ def test_a_difference_that_is_tolerated_passes_however_sure():
     assert compared(rows(candidate), rows([0] * 300), tolerated_regression=0.007).passed
 
 
-def test_a_baseline_on_other_utterances_or_words_is_not_compared_with():
-    for other in (rows([0] * 100, start=50), rows([0] * 100).assign(reference="OTHER WORDS")):
-        finding = compared(rows([5] * 100), other)
-        assert finding.passed and "was scored on other utterances" in finding.reason
+def test_a_baseline_on_other_utterances_is_not_compared_with():
+    finding = compared(rows([5] * 100), rows([0] * 100, start=50))
+    assert finding.passed and "was scored on other utterances" in finding.reason
+
+
+def test_the_same_utterances_with_other_references_are_doubtful():
+    finding = compared(rows([5] * 100), rows([0] * 100).assign(reference="OTHER WORDS"))
+    assert not finding.passed and "evaluate it again with this normalisation" in finding.reason
 
 
 def test_an_empty_table_of_predictions_is_no_proof():
@@ -411,3 +415,16 @@ def test_one_sure_test_of_those_that_count_is_enough(bootstrap, matched, tests, 
         Comparison(0.01, matched, "matched_pairs", "200 segments"),
     ]
     assert is_regression(comparisons, GateConfig(regression_tests=tests)) == refused
+
+
+def test_a_named_slice_of_too_few_words_refuses():
+    few = score(0, words=20, slice="gender:F")
+    found = findings(evidence(score(), few), max_wer={"unpadded@gender:F": 0.5})
+    finding = found["WER saved_model/unpadded@gender:F"]
+    assert not finding.passed and "was not scored on 100 words or more" in finding.reason
+
+
+def test_utterances_that_each_speaker_numbers_alike_are_told_apart():
+    ours = pd.concat([rows([1] * 100), rows([1] * 100).assign(speaker="other")])
+    finding = compared(ours, ours.assign(errors=0, alignment="C" * 10))
+    assert "on 200 utterances" in finding.reason

@@ -1,6 +1,7 @@
 """The whole evaluation: what lies in its folder, and that it can be computed again from it."""
 
 import io
+import shutil
 
 import numpy as np
 import pyarrow.parquet as parquet
@@ -8,7 +9,13 @@ import pytest
 import soundfile
 
 from components.wer_evaluator.config import EvaluationConfig
-from components.wer_evaluator.evaluate import LOG_PROBS_FILE, Candidate, Material, plan_trial
+from components.wer_evaluator.evaluate import (
+    LOG_PROBS_FOLDER,
+    Candidate,
+    Material,
+    plan_evaluation,
+    plan_trial,
+)
 from components.wer_evaluator.evaluation import (
     ArtifactFacts,
     read_about,
@@ -24,8 +31,10 @@ from components.wer_evaluator.predictions import (
     with_counts,
 )
 from components.wer_evaluator.scores import read_scores, whole
-from models.beam_search import greedy
+from models.beam_search import BeamSearchConfig, greedy
+from models.errors import BadInputError
 from models.processor import Processor
+from models.vocabulary import Vocabulary
 from models.word_errors import word_error_rate
 
 
@@ -89,7 +98,7 @@ def test_the_stored_log_probabilities_decode_to_the_greedy_transcript(
     table, evaluation, tiny_checkpoint
 ):
     vocabulary = Processor.from_pretrained(tiny_checkpoint).vocabulary
-    stored = parquet.read_table(f"{evaluation}/{LOG_PROBS_FILE}").to_pylist()
+    stored = parquet.read_table(f"{evaluation}/{LOG_PROBS_FOLDER}").to_pylist()
     assert len(stored) == 8
     for row in stored:
         log_probs = np.frombuffer(row["log_probs"], "<f4").reshape(row["frames"], -1)
@@ -177,6 +186,30 @@ def test_each_format_runs_the_paddings_that_it_can(format_name, variants):
     assert ("constant_9_unmasked" in plan_trial(candidate, material(), config).variants) == (
         format_name == "saved_model"
     )
+
+
+@pytest.mark.parametrize(
+    ("format_name", "options", "sentence"),
+    [
+        ("onnx", {"variants": ("constant_9_unmasked",)}, "cannot run without its mask"),
+        ("onnx", {"explain_padding": 9}, "no padding to explain"),
+        ("tflite", {"beam_search": BeamSearchConfig()}, "names saved_model/unpadded, which is not"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_the_work(format_name, options, sentence):
+    candidate = Candidate(ArtifactFacts("a", format_name, 1), "nowhere")
+    with pytest.raises(BadInputError, match=sentence):
+        plan_evaluation([candidate], material(), EvaluationConfig(**options))
+
+
+def test_a_normalisation_that_drops_the_models_letters_is_refused(tmp_path, tiny_checkpoint):
+    shutil.copytree(tiny_checkpoint, tmp_path / "german")
+    tokens = (*Processor.from_pretrained(tiny_checkpoint).vocabulary.tokens[:-1], "Ü")
+    Processor(Vocabulary(tokens)).save_pretrained(tmp_path / "german")
+    candidate = Candidate(ArtifactFacts("a", "checkpoint", 1), str(tmp_path / "german"))
+    with pytest.raises(BadInputError, match="drops letters that the model writes, such as 'Ü'"):
+        plan_evaluation([candidate], material(), EvaluationConfig())
+    plan_evaluation([candidate], material(), EvaluationConfig(normalisation="lower"))
 
 
 def test_scores_are_whole_or_sliced(evaluation):

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.wer_evaluator.decode import DecodeAgain, Search
 from components.wer_evaluator.padding import parse_variant
 from components.wer_evaluator.predict import RunTrial, Spoken, Trial, by_padded_length, in_batches
-from components.wer_evaluator.predictions import CRASHED, NOT_A_NUMBER, TOO_LONG
+from components.wer_evaluator.predictions import BEAM, CRASHED, NOT_A_NUMBER, TOO_LONG
+from models.beam_search import BeamSearchConfig
 from models.recognisers import Recognition
 
 LONGEST = 960_000
@@ -76,6 +78,15 @@ def test_only_the_wanted_trials_leave_log_probabilities(tiny_checkpoint):
     assert kept.tag == "log_probs"
     assert kept.value["utterance"] == prediction.utterance
     assert len(kept.value["log_probs"]) == kept.value["frames"] * 32 * 4
+
+
+def test_what_was_not_heard_is_not_heard_by_the_beam_search_either(tiny_checkpoint):
+    keeping = trial(tiny_checkpoint, kept_log_probs=("keras/constant_16000",))
+    prediction, kept = rows_of(keeping, spoken(20_000))
+    assert prediction.excluded == TOO_LONG
+    decoding = DecodeAgain(Search(None, BeamSearchConfig(), None, "librispeech"))
+    (again,) = decoding.process(kept.value)
+    assert again.decoder == BEAM and again.excluded == TOO_LONG
 
 
 def test_references_are_normalised_as_hypotheses_are(tiny_checkpoint):
