@@ -1,5 +1,6 @@
 """`w2v evaluate` outside a pipeline: what it can be given, and what it says to the rest."""
 
+import dataclasses
 import gzip
 import shutil
 from pathlib import Path
@@ -119,3 +120,18 @@ def test_an_earlier_evaluation_in_the_same_folder_leaves_nothing(
         verdict = evaluate_model(tiny_checkpoint, speech_records.parent, tmp_path, settings)
     assert {score.trial for score in verdict.scores} == {"checkpoint/unpadded"}
     assert read_padding_causes(str(tmp_path)) == []
+
+
+@pytest.mark.slow
+def test_two_workers_score_what_one_scores(tiny_checkpoint, noise_corpus, tmp_path):
+    settings = read_settings("checkpoint", options={"variants": ["bucketed", "constant_8000"]})
+    one, two = (
+        evaluate_model(
+            tiny_checkpoint, noise_corpus, tmp_path / str(workers), settings, workers=workers
+        )
+        for workers in (1, 2)
+    )
+    timeless = {"compute_seconds": 0.0}
+    assert [dataclasses.replace(score, **timeless) for score in one.scores] == [
+        dataclasses.replace(score, **timeless) for score in two.scores
+    ]
