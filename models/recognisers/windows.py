@@ -28,6 +28,8 @@ from models.recognisers import Recogniser, Recognition
 # What the convolutions of every published Wav2Vec2 make of 16 kHz audio: a frame sees 400 samples
 # (25 ms), the next one starts 320 (20 ms) later. An exported recogniser does not say it again.
 FRAME_STRIDE, FRAME_SAMPLES = 320, 400
+# Half a minute: attention over more costs its square, and no model was trained on it.
+LONGEST_AT_ONCE = 480_000
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,15 @@ def recognise_by_windows(
     log_probs = _stitched([one.log_probs for one in heard], starts, windows.frames)
     text = recogniser.vocabulary.decode(log_probs.argmax(axis=-1))
     return WindowedRecognition(text, log_probs, windows=len(heard))
+
+
+def recognise_any_length(recogniser: Recogniser, waveform: np.ndarray) -> Recognition:
+    """Recognise a recording at once where it fits, by windows where it does not."""
+    static = recogniser.static_lengths
+    longest = max(static) if static else LONGEST_AT_ONCE
+    if len(waveform) <= longest:
+        return recogniser.recognise(**pad_batch([waveform]))[0]
+    return recognise_by_windows(recogniser, waveform, Windows(longest, longest // 8))
 
 
 def frame_count(samples: int) -> int:

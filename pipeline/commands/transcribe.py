@@ -15,16 +15,19 @@ import click
 def command(model: Path, files: tuple[Path, ...], as_json: bool) -> None:
     """Transcribe audio FILES with MODEL: a release, a .tflite or .onnx file, or a checkpoint.
 
+    Recordings of any length: what a model cannot hear at once it hears in overlapping windows.
+
     \b
     Example:
       w2v transcribe w2v-runs/releases/1 hello.wav
     """
-    from models.audio import pad_batch, read_audio
+    from models.audio import read_audio
     from models.recognisers import open_recogniser
+    from models.recognisers.windows import recognise_any_length
 
     recogniser = open_recogniser(model)
     for file in files:
-        text = recogniser.recognise(**pad_batch([read_audio(file)]))[0].text
+        text = recognise_any_length(recogniser, read_audio(file)).text
         if as_json:
             click.echo(json.dumps({"file": str(file), "text": text}, ensure_ascii=False))
         else:

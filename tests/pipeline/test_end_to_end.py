@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import transformers
 
@@ -135,6 +136,19 @@ def test_the_published_model_transcribes_a_recording(first, root):
         heard = w2v("transcribe", str(Path(first.outcome["release"], model)), str(recording))
         assert heard.code == 0, heard.stderr
         assert set(heard.stdout.strip()) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ' ")
+
+
+def test_a_recording_longer_than_the_phone_model_takes_is_transcribed_by_windows(
+    first, root, tmp_path
+):
+    recordings = sorted((root / "corpus").glob("test-*/*/*/*.flac"))[:8]
+    waveform = np.concatenate([read_audio(recording) for recording in recordings])
+    soundfile.write(tmp_path / "long.wav", waveform, 16_000)
+    assert len(waveform) > 8 * 16_000  # the longest signature
+    model = str(Path(first.outcome["release"], "tflite/model-float32.tflite"))
+    heard = w2v("transcribe", model, str(tmp_path / "long.wav"))
+    assert heard.code == 0, heard.stderr
+    assert len(heard.stdout.strip()) > 10 * len(recordings)
 
 
 def test_the_fine_tuned_model_is_one_that_transformers_runs(first, root):

@@ -21,6 +21,7 @@ from models.recognisers.windows import (
     FRAME_STRIDE,
     Windows,
     frame_count,
+    recognise_any_length,
     recognise_by_windows,
 )
 from models.vocabulary import Vocabulary
@@ -206,3 +207,12 @@ def test_speech_by_windows_is_heard_no_worse_than_at_once(spoken, seconds, windo
     assert heard.windows == windows
     assert letter_errors(said, heard.text) <= min(0.04, letter_errors(said, at_once.text))
     assert letter_errors(at_once.text, heard.text) < 0.05
+
+
+@pytest.mark.parametrize("seconds", [1, 29, 31, 65])
+def test_any_length_is_heard_without_saying_how(seconds):
+    recogniser, waveform = FrameRecogniser(sums_of_fifths), whole_numbers(seconds * SECOND)
+    heard = recognise_any_length(recogniser, waveform)
+    np.testing.assert_array_equal(
+        heard.log_probs, recogniser.recognise(**pad_batch([waveform]))[0].log_probs
+    )
