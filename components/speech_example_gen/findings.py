@@ -12,7 +12,7 @@ from itertools import combinations
 import tensorflow as tf
 
 from components.speech_example_gen.plan import ExamplesFolder, count
-from components.speech_example_gen.quarantine import Quarantined
+from components.speech_example_gen.quarantine import Quarantined, Reason
 from components.speech_example_gen.writing import UNKNOWN_SPEAKER, written_whole
 from models import filesystem
 from models.errors import BadInputError
@@ -123,6 +123,13 @@ def refuse_bad_splits(
 ) -> None:
     """Raise one sentence if what was found must not be trained on."""
     for split in splits:
+        # One row, but for any number of utterances: no share of them can tell.
+        if damaged := split.first_of_each.get(Reason.DAMAGED_ARCHIVE):
+            raise BadInputError(
+                f"The archive {damaged.place} of {split.name} is damaged ({damaged.detail}), and "
+                "nobody knows what it held there; fetch it again, or unpack what can be read of "
+                "it and name that folder."
+            )
         total = split.utterances + len(split.quarantined)
         nothing_left = bool(split.quarantined) and not split.utterances
         if nothing_left or len(split.quarantined) > max_quarantined_fraction * total:

@@ -1,15 +1,18 @@
 """The Beam graph that turns a corpus into shuffled TFRecord shards.
 
-What is shuffled are descriptions of utterances, a few hundred bytes each; audio is read where it is
-written. So memory does not grow with the corpus, on any engine. The same corpus gives the same
-bytes, whatever the number of workers.
+What is shuffled are descriptions of utterances, in packs, in which one takes some hundred bytes;
+audio is read where it is written. So memory hardly grows with the corpus, on any engine. The same
+corpus gives the same bytes, whatever the number of workers.
 """
 
 from __future__ import annotations
 
+import heapq
 import posixpath
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, groupby
 
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, TaggedOutput
@@ -19,6 +22,7 @@ from components.speech_example_gen.audio import header_seconds
 from components.speech_example_gen.config import LONGEST_SECONDS
 from components.speech_example_gen.files import first_files, list_files
 from components.speech_example_gen.findings import write_quarantine, write_speakers
+from components.speech_example_gen.packing import Pack, packed, unpacked
 from components.speech_example_gen.plan import (
     SET_ASIDE,
     IngestPlan,
@@ -32,7 +36,6 @@ from components.speech_example_gen.sources import Source, Utterance
 from components.speech_example_gen.trees import FileTree, is_litter
 from components.speech_example_gen.writing import (
     UNKNOWN_SPEAKER,
-    Spill,
     SpillArchive,
     WriteShard,
 )
@@ -43,8 +46,12 @@ from schemas.speech_example import SAMPLE_RATE
 BYTES_A_SECOND = 2 * SAMPLE_RATE
 # Whose headers tell how long an utterance of the corpus is: enough to know it within a few percent.
 SAMPLED_UTTERANCES = 64
+# Those of one id meet in a bucket: so many can be looked through at once, each in little memory.
+BUCKETS = 256
+IN_ARCHIVES = "in_archives"
 
 Described = tuple[str, Utterance]  # with its split
+Sample = tuple[int, Sequence[Utterance]]  # how many there are, and some of them
 
 
 def run_ingest(new_pipeline: Callable[[], beam.Pipeline], plan: IngestPlan) -> None:
@@ -77,29 +84,29 @@ def ingest(pipeline: beam.Pipeline, plan: IngestPlan) -> None:
     )
     described = (
         listed.files
+        | "PackFiles" >> beam.ParDo(Pack())
         | "ByGroup" >> beam.GroupByKey()
         | "Describe" >> beam.ParDo(Describe(plan)).with_outputs(SET_ASIDE, main="utterances")
     )
     known = (
         described.utterances
-        | "WithId" >> beam.WithKeys(lambda found: found[1].id)
-        | "ById" >> beam.GroupByKey()
-        | "OneOfEachId" >> beam.FlatMap(one_of_each_id).with_outputs(SET_ASIDE, main="utterances")
+        | "WithBucket" >> beam.WithKeys(lambda found: shard_of(digest(found[1].id), BUCKETS))
+        | "PackUtterances" >> beam.ParDo(Pack())
+        | "ByBucket" >> beam.GroupByKey()
+        | "OneOfEachId" >> beam.FlatMap(one_of_each_id).with_outputs(SET_ASIDE, main="packs")
     )
-    counts = plan_shards(known.utterances, plan.shard_bytes)
+    counts = plan_shards(known.packs, plan.shard_bytes)
     shards = AsSingleton(counts)
-    placed = known.utterances | "Place" >> beam.Map(place, shards)
-    in_files, in_archives = placed | "InArchives" >> beam.Partition(
-        lambda row, _: int(bool(row[1].audio.member)), 2
+    placed = known.packs | "Place" >> beam.FlatMap(place, shards).with_outputs(
+        IN_ARCHIVES, main="in_files"
     )
     spilled = (
-        in_archives
-        | "WithArchive" >> beam.WithKeys(lambda row: row[1].audio.path)
+        placed[IN_ARCHIVES]
         | "ByArchive" >> beam.GroupByKey()
-        | "Spill" >> beam.ParDo(SpillArchive(plan)).with_outputs(SET_ASIDE, main="spilled")
+        | "Spill" >> beam.ParDo(SpillArchive(plan)).with_outputs(SET_ASIDE, main="packs")
     )
     written = (
-        (in_files, spilled.spilled, counts | "EveryShard" >> beam.FlatMap(every_shard))
+        (placed.in_files, spilled.packs, counts | "EveryShard" >> beam.FlatMap(every_shard))
         | "ForShards" >> beam.Flatten()
         | "ByShard" >> beam.GroupByKey()
         | "WriteShard"
@@ -114,7 +121,9 @@ def ingest(pipeline: beam.Pipeline, plan: IngestPlan) -> None:
             written[SET_ASIDE],
         )
         | "AllSetAside" >> beam.Flatten()
+        | "PackSetAside" >> beam.ParDo(Pack())
         | "SetAsideBySplit" >> beam.GroupByKey()
+        | "UnpackSetAside" >> beam.MapTuple(lambda split, packs: (split, list(unpacked(packs))))
         | "WriteQuarantine" >> beam.Map(write_quarantine, plan)
     )
     # So that every split has its file: where there is none at all, the workers wrote elsewhere.
@@ -152,9 +161,10 @@ class Describe(beam.DoFn):
     def __init__(self, plan: IngestPlan) -> None:
         self._plan = plan
 
-    def process(self, grouped: tuple[tuple[str, str], Iterable[str]]) -> Iterator[object]:
-        (input_name, group), files = grouped
-        for found in map(all_utf8, describe_group(group, sorted(files), self._plan.source)):
+    def process(self, grouped: tuple[tuple[str, str], Iterable[bytes]]) -> Iterator[object]:
+        (input_name, group), packs = grouped
+        files = sorted(unpacked(packs))
+        for found in map(all_utf8, describe_group(group, files, self._plan.source)):
             row = (self._plan.split_of(input_name, found.speaker or found.id), found)
             yield TaggedOutput(SET_ASIDE, row) if isinstance(found, Quarantined) else row
 
@@ -168,7 +178,7 @@ def describe_group(
         return
     tree = index_archive(group, source.text_suffixes)
     if tree.damage:
-        yield Quarantined(posixpath.basename(group), group, Reason.UNREADABLE, tree.damage)
+        yield Quarantined(posixpath.basename(group), group, Reason.DAMAGED_ARCHIVE, tree.damage)
     for inner, members in tree.groups(source.group_of):
         for found in source.read(inner, members, tree):
             if isinstance(found, Utterance) and found.seconds is None:
@@ -203,66 +213,97 @@ def in_utf8(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def one_of_each_id(grouped: tuple[str, Iterable[Described]]) -> Iterator[object]:
-    """The first of those with one id, in the order test, dev, train: nothing tested is trained."""
-    order = {"test": 0, "dev": 1}
-    first, *others = sorted(
-        grouped[1], key=lambda row: (order.get(row[0], 2), str(row[1].audio), row[1].transcript)
-    )
-    yield first
-    for split, other in others:
-        detail = f"as {first[1].audio} in {first[0]}"
-        row = Quarantined(
-            other.id, str(other.audio), Reason.DUPLICATE_ID, detail, other.speaker, other.transcript
-        )
-        yield TaggedOutput(SET_ASIDE, (split, row))
+def one_of_each_id(grouped: tuple[int, Iterable[bytes]]) -> Iterator[object]:
+    """A pack for each split, in which each id stands once: nothing tested is trained.
+
+    Of those with one id the first is kept, in the order test, dev, train.
+    """
+    kept: dict[str, list[Utterance]] = defaultdict(list)
+    rows = sorted(unpacked(grouped[1]), key=_id_and_order)
+    for _, same in groupby(rows, key=lambda row: row[1].id):
+        (first_split, first), *others = same
+        kept[first_split].append(first)
+        for split, other in others:
+            detail = f"as {first.audio} in {first_split}"
+            place = str(other.audio)
+            row = Quarantined(
+                other.id, place, Reason.DUPLICATE_ID, detail, other.speaker, other.transcript
+            )
+            yield TaggedOutput(SET_ASIDE, (split, row))
+    for split, utterances in kept.items():
+        yield split, packed(utterances)
+
+
+def _id_and_order(row: Described) -> tuple[str, int, str, str]:
+    split, found = row
+    return found.id, {"test": 0, "dev": 1}.get(split, 2), str(found.audio), found.transcript
 
 
 def plan_shards(
-    utterances: beam.PCollection[tuple[str, Utterance]], shard_bytes: int
+    packs: beam.PCollection[tuple[str, bytes]], shard_bytes: int
 ) -> beam.PCollection[dict[str, int]]:
     """How many shards each split gets, from the length of a sample of its utterances."""
-    counts = utterances | "CountSplits" >> beam.combiners.Count.PerKey()
-    sizes = (
-        utterances
-        | "ByDigest" >> beam.MapTuple(lambda split, found: (split, (digest(found.id), found)))
-        | "Sample" >> beam.combiners.Top.SmallestPerKey(SAMPLED_UTTERANCES, key=lambda row: row[0])
-        | "SampleSize" >> beam.MapTuple(_mean_bytes)
-    )
     return (
-        {"counts": counts, "sizes": sizes}
-        | "JoinSplits" >> beam.CoGroupByKey()
+        packs
+        | "CountAndSample" >> beam.CombinePerKey(_CountAndSample())
         | "CountShards"
         >> beam.MapTuple(
-            lambda split, row: (split, shard_count(row["counts"][0], row["sizes"][0], shard_bytes))
+            lambda split, found: (split, shard_count(found[0], _mean_bytes(found[1]), shard_bytes))
         )
         | "AllSplits" >> beam.combiners.ToDict()
     )
 
 
-def place(found: tuple[str, Utterance], shards: dict[str, int]) -> tuple[Place, Utterance]:
-    """The shard of an utterance."""
-    split, utterance = found
-    return (split, shard_of(digest(utterance.id), shards[split])), utterance
+def place(found: tuple[str, bytes], shards: dict[str, int]) -> Iterator[object]:
+    """Packs of what goes into one shard, those out of an archive for who reads the archive."""
+    split, pack = found
+    together: dict[tuple[int, str], list[Utterance]] = defaultdict(list)
+    for utterance in unpacked([pack]):
+        archive = utterance.audio.path if utterance.audio.member else ""
+        together[shard_of(digest(utterance.id), shards[split]), archive].append(utterance)
+    for (shard, archive), utterances in together.items():
+        row = ((split, shard), packed(utterances))
+        yield TaggedOutput(IN_ARCHIVES, (archive, row)) if archive else row
 
 
-def every_shard(shards: dict[str, int]) -> Iterator[tuple[Place, Spill]]:
+def every_shard(shards: dict[str, int]) -> Iterator[tuple[Place, bytes]]:
     """Nothing for every shard, so that one is written also where no utterance falls into it."""
     for split, count in shards.items():
         for shard in range(count):
-            yield (split, shard), Spill(())
+            yield (split, shard), packed([])
 
 
-def _mean_bytes(split: str, sample: list[tuple[str, Utterance]]) -> tuple[str, float]:
+class _CountAndSample(beam.CombineFn):
+    """Counts the utterances of packs, and keeps those with the smallest digests."""
+
+    def create_accumulator(self) -> Sample:
+        return (0, ())
+
+    def add_input(self, known: Sample, pack: bytes) -> Sample:
+        utterances = list(unpacked([pack]))
+        return self.merge_accumulators([known, (len(utterances), utterances)])
+
+    def merge_accumulators(self, samples: Iterable[Sample]) -> Sample:
+        counts, utterances = zip(*samples, strict=True)
+        smallest = heapq.nsmallest(
+            SAMPLED_UTTERANCES, chain.from_iterable(utterances), key=lambda found: digest(found.id)
+        )
+        return (sum(counts), smallest)
+
+    def extract_output(self, sample: Sample) -> Sample:
+        return sample
+
+
+def _mean_bytes(sample: Sequence[Utterance]) -> float:
     seconds = [
         # A table may say anything; longer ones will not be written.
         min(
             header_seconds(found.audio) if found.seconds is None else found.seconds,
             LONGEST_SECONDS,
         )
-        for _, found in sample
+        for found in sample
     ]
-    return split, BYTES_A_SECOND * sum(seconds) / len(seconds)
+    return BYTES_A_SECOND * sum(seconds) / len(seconds)
 
 
 class _Totals(beam.CombineFn):

@@ -124,5 +124,9 @@ def shard_count(utterances: int, bytes_each: float, shard_bytes: int) -> int:
 
 
 def shard_of(key: str, shards: int) -> int:
-    """The shard of an utterance with that digest."""
-    return int(key[:15], 16) % shards
+    """The shard of an utterance with that digest: each takes a range of digests, all as large.
+
+    >>> [shard_of(key * 64, 4) for key in "0378f"]
+    [0, 0, 1, 2, 3]
+    """
+    return int(key, 16) * shards >> DIGEST_BITS

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     TRANSCRIPT_TOO_LONG = "transcript too long for its audio"
     DUPLICATE_ID = "id used twice"
     BAD_LINE = "line that cannot be read"
+    DAMAGED_ARCHIVE = "damaged archive"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from apache_beam.pvalue import TaggedOutput
 from components.speech_example_gen.archives import DamagedArchiveError, stream_members
 from components.speech_example_gen.encoding import Encoded, quarantined
 from components.speech_example_gen.files import is_local, open_file
+from components.speech_example_gen.packing import packed, unpacked
 from components.speech_example_gen.plan import SET_ASIDE, ExamplesFolder, IngestPlan, Place, digest
 from components.speech_example_gen.quarantine import Quarantined, Reason
 from components.speech_example_gen.sources import Utterance
@@ -45,13 +46,6 @@ class Spilled:
     size: int
 
 
-@dataclass(frozen=True)
-class Spill:
-    """Encoded utterances of one archive for one shard, on their way into it."""
-
-    utterances: tuple[Spilled, ...]
-
-
 class SpillArchive(beam.DoFn):
     """Reads an archive once, and lays each utterance into a file of its shard's.
 
@@ -62,12 +56,13 @@ class SpillArchive(beam.DoFn):
         self._plan = plan
 
     def process(
-        self, grouped: tuple[str, Iterable[tuple[Place, Utterance]]]
-    ) -> Iterator[tuple[Place, Spill] | TaggedOutput]:
+        self, grouped: tuple[str, Iterable[tuple[Place, bytes]]]
+    ) -> Iterator[tuple[Place, bytes] | TaggedOutput]:
         archive, placed = grouped
         by_member: dict[str, list[tuple[Place, Utterance]]] = {}
-        for place, utterance in placed:
-            by_member.setdefault(utterance.audio.member, []).append((place, utterance))
+        for place, pack in placed:
+            for utterance in unpacked([pack]):
+                by_member.setdefault(utterance.audio.member, []).append((place, utterance))
         # By id, and not as they come: of two members with one name, the last is the file.
         outcomes: dict[str, tuple[Place, Spilled | Quarantined]] = {}
         lost, why = Reason.NO_AUDIO, "no such member in the archive any more"
@@ -91,7 +86,7 @@ class SpillArchive(beam.DoFn):
 
 def _sorted_out(
     outcomes: Iterable[tuple[Place, Spilled | Quarantined]],
-) -> Iterator[tuple[Place, Spill] | TaggedOutput]:
+) -> Iterator[tuple[Place, bytes] | TaggedOutput]:
     spilled: dict[Place, list[Spilled]] = {}
     for place, outcome in outcomes:
         if isinstance(outcome, Quarantined):
@@ -99,7 +94,7 @@ def _sorted_out(
         else:
             spilled.setdefault(place, []).append(outcome)
     for place, utterances in spilled.items():
-        yield place, Spill(tuple(utterances))
+        yield place, packed(utterances)
 
 
 class SpillFiles:
@@ -167,10 +162,10 @@ class WriteShard(beam.DoFn):
         self._plan = plan
 
     def process(
-        self, grouped: tuple[Place, Iterable[Utterance | Spill]], shards: dict[str, int]
+        self, grouped: tuple[Place, Iterable[bytes]], shards: dict[str, int]
     ) -> Iterator[tuple[tuple[str, str], tuple[int, int]] | TaggedOutput]:
-        (split, shard), found = grouped
-        ordered = in_key_order(found)
+        (split, shard), packs = grouped
+        ordered = sorted(unpacked(packs), key=_key)
         spills = SpillReader()
         target = self._plan.shard_file(split, shard, shards[split])
         with written_whole(self._plan, target) as path, tf.io.TFRecordWriter(path) as file:
@@ -192,15 +187,9 @@ class WriteShard(beam.DoFn):
         return self._plan.encoder.encode(utterance)
 
 
-def in_key_order(found: Iterable[Utterance | Spill]) -> list[Utterance | Spilled]:
-    """The utterances of a shard, in one order wherever they come from."""
-    keyed: list[tuple[str, Utterance | Spilled]] = []
-    for piece in found:
-        if isinstance(piece, Spill):
-            keyed.extend((utterance.key, utterance) for utterance in piece.utterances)
-        else:
-            keyed.append((digest(piece.id), piece))
-    return [utterance for _, utterance in sorted(keyed, key=lambda pair: pair[0])]
+def _key(utterance: Utterance | Spilled) -> str:
+    """Its place in a shard, wherever it comes from."""
+    return utterance.key if isinstance(utterance, Spilled) else digest(utterance.id)
 
 
 def counted_speaker(utterance: Utterance | Spilled) -> str:

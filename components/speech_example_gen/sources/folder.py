@@ -9,6 +9,7 @@ import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 
 from components.speech_example_gen.files import join
@@ -33,6 +34,9 @@ SEPARATORS = {"transcripts.tsv": "\t", "transcripts.txt": "\t", "metadata.csv": 
 NO_SPEAKERS = ("wav", "wavs", "audio", "clips")
 # Texts that belong to a corpus, not to an utterance.
 NO_TRANSCRIPTS = ("readme", "license", "licence", "copying")
+# Texts of an object store are waited for, not worked on; each reader takes some one by one.
+READERS = 16
+TEXTS_A_TURN = 64
 
 
 class Folder(Source):
@@ -79,10 +83,8 @@ class Folder(Source):
         for table in [path for path in shown if posixpath.basename(path) in SEPARATORS]:
             yield from self._read_table(table, audio, told, tree)
         texts = {_stem(path): path for path in shown if _is_transcript(path)}
-        for path in audio:
-            if path not in told and (text := texts.get(_stem(path))):
-                told[path] = read_transcript(text, tree)
-            yield self._utterance(path, told.pop(path, None), subset, tree)
+        for path, transcript in _transcripts(audio, told, texts, tree):
+            yield self._utterance(path, transcript, subset, tree)
         heard = set(map(_stem, audio))
         for text in [text for stem, text in texts.items() if stem not in heard]:
             if posixpath.basename(_stem(text)).lower() in NO_TRANSCRIPTS:
@@ -172,6 +174,22 @@ def _why_not(found: list[str]) -> tuple[Reason, str]:
         detail = f"{len(found)} files have that name; write their paths from the table"
         return Reason.BAD_LINE, detail
     return Reason.DUPLICATE_ID, f"{found[0]} has a transcript already"
+
+
+def _transcripts(
+    audio: list[str], told: dict[str, str], texts: dict[str, str], tree: Tree
+) -> Iterator[tuple[str, str | None]]:
+    """What is said in each: as a table tells, else in the text beside it."""
+
+    def said_in(some: list[str]) -> list[str | None]:
+        beside = {path: texts.get(_stem(path)) for path in some if path not in told}
+        read = {path: read_transcript(text, tree) for path, text in beside.items() if text}
+        return [told.get(path, read.get(path)) for path in some]
+
+    turns = [audio[start : start + TEXTS_A_TURN] for start in range(0, len(audio), TEXTS_A_TURN)]
+    with ThreadPoolExecutor(READERS) as pool:
+        for some, transcripts in zip(turns, pool.map(said_in, turns), strict=True):
+            yield from zip(some, transcripts, strict=True)
 
 
 def read_transcript(path: str, tree: Tree) -> str:

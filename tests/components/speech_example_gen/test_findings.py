@@ -94,6 +94,18 @@ def test_a_split_of_which_nothing_is_left_is_refused_whatever_is_tolerated():
         refuse([split], 1.0)
 
 
+def test_a_damaged_archive_is_refused_however_little_a_single_row_is():
+    detail = "header at byte 1024: empty header"
+    row = Quarantined("train.tar", "/c/train.tar", Reason.DAMAGED_ARCHIVE, detail)
+    with pytest.raises(BadInputError) as refused:
+        refuse([dataclasses.replace(TRAIN, utterances=100_000, quarantined=(row,)), TEST], 1.0)
+    assert str(refused.value) == (
+        "The archive /c/train.tar of train is damaged (header at byte 1024: empty header), and "
+        "nobody knows what it held there; fetch it again, or unpack what can be read of it and "
+        "name that folder."
+    )
+
+
 def test_a_speaker_in_two_splits_is_refused():
     heard = dataclasses.replace(TEST, speakers=frozenset({"102", "301"}))
     with pytest.raises(BadInputError, match=r"^Speaker 102 stands in both train and test;"):

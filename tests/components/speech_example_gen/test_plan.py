@@ -65,6 +65,13 @@ def test_ids_of_a_few_speakers_fill_shards_evenly(shards):
     assert max(sizes.values()) / min(sizes.values()) < 1.5
 
 
+@given(st.lists(st.text(), unique=True, min_size=1), st.integers(1, 40))
+def test_shards_one_after_the_other_are_in_the_order_of_the_digests(names, shards):
+    drawn = [shard_of(key, shards) for key in sorted(map(digest, names))]
+    assert drawn == sorted(drawn)
+    assert 0 <= drawn[0] <= drawn[-1] < shards
+
+
 def test_the_order_within_a_shard_is_not_the_corpus_order():
     ordered = sorted(IDS, key=digest)
     place = {name: index for index, name in enumerate(IDS)}

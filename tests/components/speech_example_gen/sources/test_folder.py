@@ -4,6 +4,7 @@ import io
 import tarfile
 import tempfile
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from components.speech_example_gen.sources import AudioPlace, Utterance
 from components.speech_example_gen.sources.folder import (
     AUDIO_SUFFIXES,
     NO_SPEAKERS,
+    TEXTS_A_TURN,
     UNREADABLE_SUFFIXES,
     Folder,
     read_transcript,
@@ -55,6 +57,21 @@ def test_a_text_beside_its_audio_is_its_transcript(tmp_path):
             audio=AudioPlace(f"{corpus}/train/1.wav"),
         )
     ]
+
+
+def test_texts_of_a_slow_store_are_waited_for_together():
+    together = Barrier(2)
+
+    class SlowStore(FileTree):
+        def read(self, path: str) -> bytes:
+            together.wait(timeout=60)  # for another reader
+            return Path(path).stem.encode()
+
+    names = [f"/c/train/{number:04d}" for number in range(2 * TEXTS_A_TURN)]
+    files = [name + suffix for name in names for suffix in (".wav", ".txt")]
+    found = list(Folder(DataConfig("/c", "folder")).read("/c/train", files, SlowStore()))
+    assert [row.transcript for row in found] == [Path(name).stem for name in names]
+    assert [row.audio.path for row in found] == [f"{name}.wav" for name in names]
 
 
 @pytest.mark.parametrize(
