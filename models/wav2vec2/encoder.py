@@ -141,12 +141,17 @@ class Encoder(keras.layers.Layer):
         for layer in (self.pos_conv_embed, self.layer_norm, *self.layers):
             layer.build(shape)
 
-    def call(self, hidden: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
+    def call(
+        self, hidden: Any, frame_mask: Any = None, training: bool | None = None
+    ) -> tuple[Any, list[Any]]:
+        """The hidden states at the end, and those after each layer."""
         hidden = self.embed(hidden, frame_mask, training=training)
         bias = None if frame_mask is None else attention_bias(frame_mask)
+        states = []
         for layer in self.layers:
             hidden = self._maybe_skip(layer, hidden, bias, training)
-        return self.finish(hidden)
+            states.append(hidden)
+        return self.finish(hidden), states
 
     def embed(self, hidden: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
         """Add positions. Padded frames are zero for them, as beyond the end of an unpadded run."""

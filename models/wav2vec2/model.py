@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import keras
 from keras import ops
@@ -111,6 +111,14 @@ class Pretrained(keras.Model):
         save_model(self, path)
 
 
+class Encoded(NamedTuple):
+    """All that the trunk of a model knows of a batch."""
+
+    hidden: Any  # [batch, frames, hidden], what a head reads
+    features: Any  # the normed latent frames that pretraining quantises
+    states: list[Any]  # [batch, frames, hidden] after each transformer layer, not yet normed
+
+
 class Wav2Vec2Model(Pretrained):
     """[batch, samples] of float32 -> hidden states [batch, frames, hidden]."""
 
@@ -155,7 +163,7 @@ class Wav2Vec2Model(Pretrained):
         `norm_over_padding` leaves padding in the statistics of the group norm, as the reference
         does: what that costs can be measured alone.
         """
-        return self.encode(waveforms, lengths, training, time_mask, norm_over_padding)[0]
+        return self.encode(waveforms, lengths, training, time_mask, norm_over_padding).hidden
 
     def encode(
         self,
@@ -164,8 +172,8 @@ class Wav2Vec2Model(Pretrained):
         training: bool | None = None,
         time_mask: Any = None,
         norm_over_padding: bool = False,
-    ) -> tuple[Any, Any]:
-        """Hidden states, and the normed latent frames that pretraining quantises."""
+    ) -> Encoded:
+        """As `call`, with what lies on the way."""
         frame_lengths = frame_mask = None
         if lengths is not None:
             lengths = ops.cast(ops.convert_to_tensor(lengths), "int32")
@@ -178,10 +186,10 @@ class Wav2Vec2Model(Pretrained):
         if frame_lengths is not None:
             positions = ops.arange(ops.shape(hidden)[1], dtype="int32")
             frame_mask = positions < frame_lengths[:, None]  # [batch, frames]
-        hidden = self.encoder(hidden, frame_mask, training=training)
+        hidden, states = self.encoder(hidden, frame_mask, training=training)
         if self.adapter is not None:
             hidden = self.adapter(hidden, frame_lengths)
-        return hidden, features
+        return Encoded(hidden, features, states)
 
 
 def hide_padding(waveforms: Any, lengths: Any) -> Any:
@@ -237,6 +245,16 @@ class Wav2Vec2ForCTC(Pretrained):
         hidden = self.wav2vec2(
             waveforms, lengths, training=training, norm_over_padding=norm_over_padding
         )
+        return self._logits(hidden, training)
+
+    def with_states(
+        self, waveforms: Any, lengths: Any = None, training: bool | None = None
+    ) -> tuple[Any, list[Any]]:
+        """The logits, and the hidden states after each transformer layer."""
+        encoded = self.wav2vec2.encode(waveforms, lengths, training)
+        return self._logits(encoded.hidden, training), encoded.states
+
+    def _logits(self, hidden: Any, training: bool | None) -> Any:
         hidden = self.dropout(hidden, training=training)
         return ops.cast(self.lm_head(hidden), "float32")  # [batch, frames, vocab]
 

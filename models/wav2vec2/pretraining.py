@@ -73,7 +73,7 @@ class Wav2Vec2ForPreTraining(Pretrained):
         time_mask: Any = None,
     ) -> tuple[Any, Any, Any]:
         """Contextual and quantised frames, both [batch, frames, proj], and the perplexity."""
-        hidden, features = self.wav2vec2.encode(waveforms, lengths, training, time_mask)
+        hidden, features, _ = self.wav2vec2.encode(waveforms, lengths, training, time_mask)
         features = self.dropout_features(features, training=training)
         quantised, perplexity = self.quantizer(features, time_mask, training=training)
         return self.project_hid(hidden), self.project_q(quantised), perplexity

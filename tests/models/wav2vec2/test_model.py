@@ -145,6 +145,24 @@ def test_the_headless_model_gives_hidden_states(config, reference_of, waveforms)
     np.testing.assert_allclose(hidden, expected, atol=2e-5)
 
 
+def test_the_states_after_each_layer_equal_the_reference_and_come_with_the_logits(
+    config, reference_of, waveforms
+):
+    import torch
+
+    model = Wav2Vec2ForCTC(config)
+    reference = reference_of(model)
+
+    logits, states = model.with_states(waveforms)
+
+    with torch.no_grad():
+        expected = reference(torch.tensor(waveforms), output_hidden_states=True).hidden_states
+    # The first of theirs is what the first layer is given.
+    for state, theirs in zip(states, expected[1:], strict=True):
+        np.testing.assert_allclose(state, theirs, atol=2e-5)
+    np.testing.assert_array_equal(logits, model(waveforms))
+
+
 def test_a_keras_config_rebuilds_the_model():
     model = Wav2Vec2ForCTC(Wav2Vec2Config(num_hidden_layers=0, vocab_size=7), seed=3)
 
