@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import tensorflow as tf
@@ -46,33 +46,44 @@ class FeatureGraph(Protocol):
 # (of LibriSpeech's 200 MB, as much as one file).
 FILES_AT_ONCE = 4
 SHUFFLED_RECORDS = 512
-# Workers share out the files where each gets this many, so that no share is much larger than
-# another. Where there are fewer, each worker reads all files and keeps its share of the records.
-FILES_OF_A_WORKER = 8
+LONGER_THAN_IN_TRAINING = (
+    "A transcript is longer than any that the Transform graph was fitted on, so that the devices "
+    "would get different shapes."
+)
 
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """How one of `num_shards` workers makes batches of its share of the records.
+    """How batches are made, and which rows of them a process decodes.
 
     With `static_shapes` every batch of a bucket has one full shape: labels are as wide in each
     batch, and what is left of a bucket at the end of an epoch is filled up with rows of length 0.
     Dropping it instead would keep a bucket smaller than a batch out of training altogether.
+
+    `batch_size` utterances are dealt out to `replicas` devices, of which a worker decodes for its
+    `own`. All of them go through the same batches in the same order, whatever their number, and
+    what they are dealt of a batch has one shape: workers must compile the same step together.
     """
 
     batch_size: int
     seed: int = 0
     static_shapes: bool = False
-    num_shards: int = 1
-    index: int = 0
+    replicas: int = 1
+    own: range = range(1)
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise BadInputError(f"batch_size must be at least 1, not {self.batch_size}.")
-        if not 0 <= self.index < self.num_shards:
+        if self.batch_size % self.replicas:
             raise BadInputError(
-                f"There is no worker {self.index} among {self.num_shards}: they count from 0."
+                f"training.batch_size is {self.batch_size}, which {self.replicas} devices cannot "
+                "share evenly; choose a multiple of their number."
             )
+
+    @property
+    def rows(self) -> int | None:
+        """Of what a replica gets of each batch, where that is always the same."""
+        return self.batch_size // self.replicas if self.static_shapes else None
 
 
 def training_batches(
@@ -81,26 +92,32 @@ def training_batches(
     """Batches without end, epoch after epoch, going on after the first `start` ones.
 
     An epoch holds each utterance once: batches as buckets fill, then what is left of each bucket.
+    The plan's own replicas get their parts of each batch one after the other.
     """
-    share = _Share.of(files, plan)
+    records = _Records.of(files)
     epoch, done = divmod(start, batches_per_epoch(files, graph, plan)) if start else (0, 0)
     windows = tf.data.Dataset.range(epoch, tf.int64.max).flat_map(
-        lambda epoch: _windows(share.shuffled(plan.seed, epoch), graph, plan.batch_size)
+        lambda epoch: _windows(records.shuffled(plan.seed, epoch), graph, plan.batch_size)
     )
-    rows = plan.batch_size if plan.static_shapes else None
-    return _decoded(windows.skip(done), graph, rows)
+    own = tf.data.Dataset.range(plan.own.start, plan.own.stop)
+    parts = windows.skip(done).flat_map(lambda window: own.map(lambda replica: (window, replica)))
+    # Known to have no end, lest devices ask each other before each batch whether there is one more.
+    endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+    return _decoded(parts.apply(endless), graph, plan)
 
 
 def evaluation_batches(
-    files: Sequence[str], graph: FeatureGraph, batch_size: int
+    files: Sequence[str], graph: FeatureGraph, plan: BatchPlan
 ) -> tf.data.Dataset:
-    """Every utterance once, always in the same order."""
-    return _decoded(_windows(read_records(files), graph, batch_size), graph)
+    """Every utterance once, always in the same order, whole batches on each worker."""
+    windows = _windows(read_records(files), graph, plan.batch_size)
+    whole = replace(plan, replicas=1, own=range(1))
+    return _decoded(windows.map(lambda window: (window, tf.constant(0, tf.int64))), graph, whole)
 
 
 def batches_per_epoch(files: Sequence[str], graph: FeatureGraph, plan: BatchPlan) -> int:
     """The same for every epoch; the records are read to count them, but not decoded."""
-    buckets = _with_bucket(_Share.of(files, plan).in_order(), graph).map(lambda bucket, _: bucket)
+    buckets = _with_bucket(_Records.of(files).in_order(), graph).map(lambda bucket, _: bucket)
     utterances = Counter(buckets.as_numpy_iterator())
     return sum(math.ceil(count / plan.batch_size) for count in utterances.values())
 
@@ -121,27 +138,18 @@ def _matching(files: Sequence[str]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Share:
-    """One worker's records: whole files, or one part of each file's; the same in every epoch."""
+class _Records:
+    """The training records; the same in every epoch, in another order."""
 
     paths: list[str]
-    parts: int
-    index: int
 
     @classmethod
-    def of(cls, files: Sequence[str], plan: BatchPlan) -> _Share:
-        paths = _matching(files)
-        if len(paths) >= plan.num_shards * FILES_OF_A_WORKER:
-            share = cls(paths[plan.index :: plan.num_shards], parts=1, index=0)
-        else:
-            share = cls(paths, parts=plan.num_shards, index=plan.index)
+    def of(cls, files: Sequence[str]) -> _Records:
+        records = cls(_matching(files))
         # Epochs of nothing would be looked through without end.
-        if not any(True for _ in share.in_order().take(1)):
-            raise BadInputError(
-                f"There is no utterance in {', '.join(files)} for worker {plan.index} of "
-                f"{plan.num_shards}; check the path or train on fewer workers."
-            )
-        return share
+        if not any(True for _ in records.in_order().take(1)):
+            raise BadInputError(f"There is no utterance in {', '.join(files)}; check the path.")
+        return records
 
     def in_order(self) -> tf.data.Dataset:
         return self._read(tf.range(len(self.paths), dtype=tf.int64))
@@ -162,9 +170,7 @@ class _Share:
         paths, compression = tf.constant(self.paths, tf.string), compression_of(self.paths)
 
         def read(file: tf.Tensor) -> tf.data.Dataset:
-            records = tf.data.TFRecordDataset(tf.gather(paths, file), compression_type=compression)
-            # Each file deals to another worker first, so that none gets every odd record.
-            return records.shard(self.parts, (self.index + file) % self.parts)
+            return tf.data.TFRecordDataset(tf.gather(paths, file), compression_type=compression)
 
         return tf.data.Dataset.from_tensor_slices(files).interleave(
             read,
@@ -191,37 +197,46 @@ def _with_bucket(records: tf.data.Dataset, graph: FeatureGraph) -> tf.data.Datas
     )
 
 
-def _decoded(
-    windows: tf.data.Dataset, graph: FeatureGraph, rows: int | None = None
-) -> tf.data.Dataset:
-    return windows.map(
-        lambda serialized: _padded(graph(serialized), rows),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    ).prefetch(tf.data.AUTOTUNE)
+def _decoded(parts: tf.data.Dataset, graph: FeatureGraph, plan: BatchPlan) -> tf.data.Dataset:
+    """Each replica's rows of the windows that are paired with it."""
+
+    def decode(window: tf.Tensor, replica: tf.Tensor) -> Batch:
+        dealt = window[replica :: plan.replicas]
+        # The shape is the whole batch's, and a replica that is dealt no row of it learns it too.
+        shown = tf.cond(tf.size(dealt) > 0, lambda: dealt, lambda: window[:1])
+        rows = plan.rows or -(-tf.size(window) // plan.replicas)
+        return _padded(graph(shown), tf.size(dealt), rows, plan)
+
+    return parts.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(
+        tf.data.AUTOTUNE
+    )
 
 
-def _padded(features: dict[str, tf.Tensor], rows: int | None) -> Batch:
-    """Utterances of one bucket side by side; with `rows`, in the one full shape of that bucket."""
-    waveforms, labels = features[WAVEFORM], tf.cast(features[LABELS], tf.int32)
+def _padded(
+    features: dict[str, tf.Tensor], real: tf.Tensor, rows: int | tf.Tensor, plan: BatchPlan
+) -> Batch:
+    """The first `real` utterances of one bucket side by side, filled up to so many rows."""
+    waveforms, labels = features[WAVEFORM][:real], tf.cast(features[LABELS][:real], tf.int32)
     characters = labels.bounding_shape(axis=1, out_type=tf.int64)
-    if rows is not None:
-        # A transcript longer than any in training is not cut: it makes its batch twice as wide.
+    if plan.static_shapes or plan.replicas > 1:
         unit = features[PAD_LABELS_TO][0]
+        if plan.replicas > 1:
+            tf.debugging.assert_less_equal(characters, unit, LONGER_THAN_IN_TRAINING)
+        # A transcript longer than any in training is not cut: it makes its batch twice as wide.
         characters = unit * -(-tf.maximum(characters, 1) // unit)
-    return {
+    batch = {
         "waveforms": _to_dense(waveforms, rows, features[PAD_TO][0]),
         "lengths": _to_rows(waveforms.row_lengths(), rows),
         "labels": _to_dense(labels, rows, characters),
         "label_lengths": _to_rows(labels.row_lengths(), rows),
     }
+    shapes = {name: [plan.rows, None][: value.shape.rank] for name, value in batch.items()}
+    return {name: tf.ensure_shape(value, shapes[name]) for name, value in batch.items()}
 
 
-def _to_dense(ragged: tf.RaggedTensor, rows: int | None, columns: tf.Tensor) -> tf.Tensor:
-    shape = tf.stack([ragged.nrows(tf.int64) if rows is None else rows, columns])
-    return tf.ensure_shape(ragged.to_tensor(shape=shape), [rows, None])
+def _to_dense(ragged: tf.RaggedTensor, rows: int | tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+    return ragged.to_tensor(shape=tf.stack([tf.cast(rows, tf.int64), columns]))
 
 
-def _to_rows(lengths: tf.Tensor, rows: int | None) -> tf.Tensor:
-    missing = 0 if rows is None else rows - tf.size(lengths)
-    return tf.ensure_shape(tf.pad(tf.cast(lengths, tf.int32), [[0, missing]]), [rows])
+def _to_rows(lengths: tf.Tensor, rows: int | tf.Tensor) -> tf.Tensor:
+    return tf.pad(tf.cast(lengths, tf.int32), [[0, rows - tf.size(lengths)]])

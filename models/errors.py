@@ -19,3 +19,10 @@ class GateRefusedError(W2vError):
     """The release gate said no; nothing was published."""
 
     exit_code = 3
+
+
+class PreemptedError(W2vError):
+    """The machine is being taken away; the work is saved, and to be started again."""
+
+    # What a process that SIGTERM ended gives: to an orchestrator no fault, but a reason to retry.
+    exit_code = 143

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from models.data import PAD_TO
+from models.data import LABELS, PAD_TO
 from models.processor import Processor
 from models.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -19,17 +19,26 @@ SERIALIZED = tf.TensorSpec([None], tf.string)
 
 
 class TransformGraph:
-    """Reads serialized speech examples into the features that `models.data` names."""
+    """Reads serialized speech examples into the features that `models.data` names.
 
-    def __init__(self, folder: str) -> None:
+    A learned alphabet counts its letters in the order of this run's data; where an earlier run's is
+    `carried_on`, its letters keep their ids and the labels say them.
+    """
+
+    def __init__(self, folder: str, carried_on: Vocabulary | None = None) -> None:
         self._output = tft.TFTransformOutput(folder)
         self._spec = self._output.raw_feature_spec()
         self.layer = self._output.transform_features_layer()
+        self._fitted = self._fitted_alphabet()
+        self._carried_on = carried_on
 
     @tf.function(input_signature=[SERIALIZED])
     def __call__(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         """Every transformed feature of a batch of serialized examples."""
-        return self.layer(tf.io.parse_example(serialized, self._spec))
+        features = self.layer(tf.io.parse_example(serialized, self._spec))
+        if self._fitted and self._carried_on:
+            features[LABELS] = tf.gather(self._carried_ids(), features[LABELS])
+        return features
 
     def of_features(self, serialized: tf.Tensor, names: Sequence[str]) -> dict[str, tf.Tensor]:
         """The transformed features that can be computed from the raw features of these names."""
@@ -44,11 +53,22 @@ class TransformGraph:
     @property
     def learned_alphabet(self) -> bool:
         """Whether this run's alphabet comes from its data, so that the head must start afresh."""
-        return self._fitted_alphabet() is not None
+        return self._fitted is not None
 
     def processor(self, checkpoint: str) -> Processor:
-        """The checkpoint's processor, with the fitted alphabet where this run learned one."""
-        return Processor.from_pretrained(checkpoint, vocabulary=self._fitted_alphabet())
+        """The checkpoint's processor, with the alphabet that this run learned or added to."""
+        return Processor.from_pretrained(checkpoint, vocabulary=self._learned())
+
+    def _learned(self) -> Vocabulary | None:
+        if self._fitted and self._carried_on:
+            return self._carried_on.extended(self._fitted.tokens)
+        return self._fitted
+
+    def _carried_ids(self) -> tf.Tensor:
+        """The id to which each token of the fitted alphabet comes. [tokens]"""
+        learned, fitted = self._learned(), self._fitted
+        assert learned and fitted
+        return tf.constant([learned.tokens.index(token) for token in fitted.tokens], tf.int64)
 
     def _fitted_alphabet(self) -> Vocabulary | None:
         if not self._output.vocabulary_file_by_name(FITTED_ALPHABET):

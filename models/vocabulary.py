@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models import filesystem
@@ -81,6 +81,15 @@ class Vocabulary:
     def characters(self) -> tuple[str, ...]:
         """The tokens that stand for written characters: no special ones, no delimiter."""
         return tuple(token for token in self.tokens if len(token) == 1 and token != self.delimiter)
+
+    def extended(self, tokens: Iterable[str]) -> Vocabulary:
+        """Every token keeps its id; those that are new follow in order.
+
+        >>> Vocabulary.of_characters("AB").extended("AÖB").tokens[-3:]
+        ('A', 'B', 'Ö')
+        """
+        new = dict.fromkeys(token for token in tokens if token not in self.tokens)
+        return replace(self, tokens=(*self.tokens, *new))
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a transcript; what is outside the vocabulary becomes the unknown token."""

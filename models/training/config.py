@@ -9,6 +9,9 @@ from typing import Literal
 # convolutional feature encoder, which stays frozen throughout.
 Trainable = Literal["head", "all_but_feature_encoder", "all"]
 Schedule = Literal["one_cycle", "tri_stage", "linear", "constant"]
+# Where it runs; `auto` takes a TPU, several workers (TF_CONFIG), several GPUs or one device,
+# whichever is there first.
+Devices = Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,11 @@ class Stage:
     steps: int
     learning_rate: float
     schedule: Schedule = "tri_stage"
+    # Parts of the stage's steps: the learning rate rises, and (tri_stage) stays at its peak.
+    warm_up: float = 0.1
+    hold: float = 0.4
+    # What part of the peak tri_stage and linear end at.
+    final: float | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -26,6 +34,15 @@ class Stage:
         if self.learning_rate <= 0:
             raise ValueError(
                 f"training.stages: learning_rate must be above 0, not {self.learning_rate}"
+            )
+        if not (self.warm_up >= 0 and self.hold >= 0 and self.warm_up + self.hold < 1):
+            raise ValueError(
+                f"training.stages: warm_up ({self.warm_up:g}) and hold ({self.hold:g}) must leave "
+                "steps to decay: name parts that add up to less than 1"
+            )
+        if self.final is not None and not 0 < self.final <= 1:
+            raise ValueError(
+                f"training.stages: final must be above 0 and at most 1: {self.final:g}"
             )
 
 
@@ -38,12 +55,22 @@ class TrainingConfig:
         Stage("head", steps=10_000, learning_rate=1e-3),
         Stage("all_but_feature_encoder", steps=80_000, learning_rate=5e-5),
     )
-    batch_size: int = 32
+    batch_size: int = 32  # utterances, over all devices and workers together
+    accumulate: int = 1  # batches whose gradients make one step
     weight_decay: float = 0.0  # the paper fine-tunes with plain Adam
     clip_norm: float = 1.0
+    # Evaluate and export a moving average of the weights with this momentum (such as 0.999).
+    average_momentum: float | None = None
+    # Export the mean of the weights at so many of the best evaluations, if dev likes it better.
+    average_best: int = 1
     evaluate_every: int = 2_000  # steps between greedy decodings of the dev split
     dev_batches: int = 64  # at most this many batches of it
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    # A stage ends early after so many evaluations in a row without a lower dev WER.
+    patience: int | None = None
+    # Steps between two checkpoints that a killed run goes on from; evaluations write one too.
+    checkpoint_every: int = 500
+    devices: Devices = "auto"
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     # SpecAugment and dropout; None keeps what the checkpoint's own config says. The forerunner
     # masks time with probability 0.05 over spans of 10 frames.
     mask_time_prob: float | None = 0.05
@@ -54,12 +81,26 @@ class TrainingConfig:
     # One shape per bucket, known when the step is compiled. TPUs need it; on CPU one dynamic
     # step is traced once instead of once for each bucket.
     static_shapes: bool = False
+    jit_compile: bool = False  # the step by XLA; best with static shapes
+    # The same bits each time, also where a device's fastest operation would not give them.
+    deterministic: bool = False
+    # Steps that TensorBoard's profile shows, the first and the one after the last.
+    profile_steps: tuple[int, int] | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         if not self.stages:
             raise ValueError("training.stages: name at least one stage")
-        for name in ("batch_size", "evaluate_every", "dev_batches", "mask_time_length"):
+        for name in (
+            "batch_size",
+            "accumulate",
+            "average_best",
+            "evaluate_every",
+            "dev_batches",
+            "patience",
+            "checkpoint_every",
+            "mask_time_length",
+        ):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"training.{name} must be at least 1, not {value}")
@@ -67,13 +108,47 @@ class TrainingConfig:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ValueError(f"training.{name} must be between 0 and 1, not {value:g}")
+        if self.average_momentum is not None and not 0 < self.average_momentum < 1:
+            raise ValueError(
+                "training.average_momentum must be between 0 and 1, such as 0.999, not "
+                f"{self.average_momentum:g}"
+            )
         if self.clip_norm <= 0:
             raise ValueError(f"training.clip_norm must be above 0, not {self.clip_norm:g}")
         if self.weight_decay < 0:
             raise ValueError(
                 f"training.weight_decay must not be below 0, but is {self.weight_decay:g}"
             )
+        if self.profile_steps and not 0 < self.profile_steps[0] < self.profile_steps[1]:
+            first, last = self.profile_steps
+            raise ValueError(f"training.profile_steps: {last} must come after {first}, above 0")
 
     @property
     def total_steps(self) -> int:
         return sum(stage.steps for stage in self.stages)
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """A smaller student of a trained recogniser: fewer of its layers, taught by all of them."""
+
+    # The trained recogniser: a folder in Hugging Face layout. The student starts with its weights.
+    checkpoint: str
+    # So many transformer layers the student keeps, evenly spread, the last one among them.
+    layers: int
+    # What the teacher's posteriors and its hidden states weigh beside the CTC loss of a character:
+    # little for states, which a student with a few of the layers cannot reach.
+    logit_weight: float = 0.5
+    feature_weight: float = 0.1
+    # Above 1 the teacher's second thoughts count for more.
+    temperature: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.layers < 1:
+            raise ValueError(f"model.teacher.layers must be at least 1, not {self.layers}")
+        for name in ("logit_weight", "feature_weight"):
+            value = getattr(self, name)
+            if value < 0:
+                raise ValueError(f"model.teacher.{name} must not be below 0, but is {value:g}")
+        if self.temperature <= 0:
+            raise ValueError(f"model.teacher.temperature must be above 0, not {self.temperature:g}")

@@ -1,219 +1,355 @@
-"""The fine-tuning loop: stages of CTC training, the best weights on the dev split kept."""
+"""The fine-tuning loop: stages of CTC training, the best weights on the dev split kept.
+
+What it keeps on the disk is enough to go on after a kill at any moment, to the very same end: the
+model, the optimizer, the figures, and how many batches were consumed. What is drawn at random
+follows from the batch's number alone.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-import keras
+import numpy as np
 import tensorflow as tf
 
-from models.audio import SAMPLE_RATE
+from models import filesystem
 from models.data import Batch
-from models.decoding import greedy_text
-from models.errors import W2vError
-from models.progress import report
-from models.training.config import Stage, TrainingConfig
-from models.training.schedule import StageSchedule
+from models.errors import BadInputError, PreemptedError
+from models.training.checkpoints import Checkpoint, Checkpoints, DamagedCheckpointError
+from models.training.config import TrainingConfig
+from models.training.devices import is_chief, lost_worker_told, of_chief
+from models.training.evaluation import make_recogniser, transcribe, wer_of
+from models.training.history import Evaluation, History
+from models.training.meter import Meter
+from models.training.objective import Objective, ctc_objective
+from models.training.readable import Readable, TrainBatches, damage_told
+from models.training.step import TrainStep
+from models.training.watching import EvaluationReport, Guarded, Sample, StepReport, Watcher
 from models.vocabulary import Vocabulary
 from models.wav2vec2 import Wav2Vec2ForCTC
-from models.wav2vec2.ctc import alignable, ctc_loss
-from models.word_errors import word_error_rate
 
 log = logging.getLogger(__name__)
 
-# Steps between two looks at the loss: reading it waits for the device.
+# Steps between two looks at the results: reading them waits for the device.
 REPORT_EVERY = 10
-# A run whose loss is not finite this many times in a row will not recover by itself.
-MOST_SKIPPED_IN_A_ROW = 20
+# The step of a checkpoint that is not there.
+NOTHING_FOUND = -1.0
+# Dev utterances whose texts those who watch are shown.
+SHOWN_SAMPLES = 8
 
-Recogniser = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """The dev split's word error rate after so many steps."""
+class Surroundings:
+    """What a training works with that changes nothing of what it learns."""
 
-    step: int
-    wer: float
+    # Where it goes on from after a kill; nowhere: a temporary folder.
+    folder: str | None = None
+    watchers: Sequence[Watcher] = ()
+    # Asked after each step: whether this machine is about to be taken away.
+    must_stop: Callable[[], bool] = lambda: False
+    # Told before each step which comes next, the first of all being 1.
+    before_step: Callable[[int], None] = lambda step: None
+    # Under which the model was made.
+    strategy: tf.distribute.Strategy = field(default_factory=tf.distribute.get_strategy)
 
 
 @dataclass
-class History:
-    """What happened during training, as figures."""
+class Position:
+    """How far a training has come."""
 
-    evaluations: list[Evaluation]  # the first one before any training
-    losses: list[tuple[int, float]] = field(default_factory=list)
-    skipped_steps: int = 0
-    # Transcripts too long for their audio: they taught nothing.
-    impossible_transcripts: int = 0
-    audio_seconds: float = 0.0
-    seconds: float = 0.0
-
-    @property
-    def initial_wer(self) -> float:
-        return self.evaluations[0].wer
-
-    @property
-    def best(self) -> Evaluation:
-        """The lowest WER; of equals the one that was trained longest."""
-        return min(self.evaluations, key=lambda evaluation: (evaluation.wer, -evaluation.step))
+    stage: int = 0
+    stage_began: int = 0  # the step after which it did
+    step: int = 0
+    batches: int = 0
 
 
 def fine_tune(
     model: Wav2Vec2ForCTC,
     vocabulary: Vocabulary,
-    train_batches: Iterable[Batch],
+    train_batches: TrainBatches,
     dev_batches: Iterable[Batch],
     config: TrainingConfig,
+    objective: Objective = ctc_objective,
+    surroundings: Surroundings | None = None,
 ) -> History:
-    """Train `model` in place through every stage; it ends with its best weights on dev."""
-    recognise = make_recogniser(model, vocabulary)
-    history = History([Evaluation(0, dev_wer(recognise, vocabulary, dev_batches))])
-    log.info("dev WER before fine-tuning: %.1f %%", 100 * history.initial_wer)
-    best_weights = model.get_weights()
-    started = time.monotonic()
-    for step in _steps(model, iter(train_batches), config, history):
-        if step % config.evaluate_every and step != config.total_steps:
-            continue
-        history.evaluations.append(Evaluation(step, dev_wer(recognise, vocabulary, dev_batches)))
-        log.info("dev WER after %d steps: %.2f %%", step, 100 * history.evaluations[-1].wer)
-        if history.best.step == step:
-            best_weights = model.get_weights()
-    model.set_weights(best_weights)
-    history.seconds = time.monotonic() - started
-    if history.impossible_transcripts:
-        log.warning(
-            "%d times a transcript was too long for its audio and taught nothing",
-            history.impossible_transcripts,
-        )
-    return history
+    """Train `model` in place through every stage; it ends with its best weights on dev.
 
-
-def make_recogniser(model: Wav2Vec2ForCTC, vocabulary: Vocabulary) -> Recogniser:
-    """A compiled greedy recogniser over the model's current weights."""
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None]), tf.TensorSpec([None], tf.int32)])
-    def recognise(waveforms: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        logits = model(waveforms, lengths=lengths, training=False)
-        return greedy_text(logits, model.config.frame_lengths(lengths), vocabulary)
-
-    return recognise
-
-
-def dev_wer(recognise: Recogniser, vocabulary: Vocabulary, batches: Iterable[Batch]) -> float:
-    """Greedy word error rate over the batches."""
-    references: list[str] = []
-    hypotheses: list[str] = []
-    for batch in batches:
-        texts = recognise(batch["waveforms"], batch["lengths"]).numpy()
-        hypotheses += [text.decode("utf-8") for text in texts]
-        for labels, length in zip(
-            batch["labels"].numpy(), batch["label_lengths"].numpy(), strict=True
-        ):
-            references.append(vocabulary.spell(labels[:length]))
-    return word_error_rate(references, hypotheses)
-
-
-def _steps(
-    model: Wav2Vec2ForCTC, batches: Iterator[Batch], config: TrainingConfig, history: History
-) -> Iterator[int]:
-    """Run every stage; yields the number of steps done after each step."""
-    done = 0
-    skipped_in_a_row = 0
-    for stage in config.stages:
-        train_step = make_train_step(model, stage, config)
-        for _ in range(stage.steps):
-            batch = next(batches)
-            loss, finite, impossible = train_step(
-                batch["waveforms"], batch["lengths"], batch["labels"], batch["label_lengths"]
-            )
-            done += 1
-            history.impossible_transcripts += int(impossible)
-            skipped_in_a_row = 0 if bool(finite) else skipped_in_a_row + 1
-            _record(history, batch, done, float(loss), bool(finite), config.total_steps)
-            if skipped_in_a_row == MOST_SKIPPED_IN_A_ROW:
-                raise W2vError(
-                    f"Training stopped at step {done}: the loss was not a number "
-                    f"{MOST_SKIPPED_IN_A_ROW} times in a row; lower the learning rate "
-                    f"({stage.learning_rate:g}) of that stage."
-                )
-            yield done
-
-
-def _record(
-    history: History, batch: Batch, done: int, loss: float, finite: bool, total: int
-) -> None:
-    history.skipped_steps += not finite
-    history.audio_seconds += float(tf.reduce_sum(batch["lengths"])) / SAMPLE_RATE
-    if done % REPORT_EVERY == 0 or done == total:
-        history.losses.append((done, loss))
-        report("Fine-tuning", done, total, f"loss {loss:.3f}")
-
-
-def make_train_step(
-    model: Wav2Vec2ForCTC, stage: Stage, config: TrainingConfig
-) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
-    """The compiled step of one stage: gradients for what the stage trains, clipped, applied.
-
-    Gives the loss, whether its gradient was finite, and how many transcripts no alignment spells.
+    Of several workers the chief alone writes, and its model alone ends with the best weights.
     """
-    variables = _trainable_variables(model, stage)
-    optimizer = keras.optimizers.AdamW(
-        StageSchedule(stage), weight_decay=config.weight_decay, beta_2=0.98, epsilon=1e-8
-    )
-    optimizer.build(variables)
+    around = surroundings or Surroundings()
+    watchers = around.watchers if is_chief(around.strategy) else ()
+    guarded = [Guarded(watcher) for watcher in watchers]
+    around = dataclasses.replace(around, watchers=guarded)
+    with _folder(around.folder) as folder:
+        training = _Training(model, vocabulary, dev_batches, config, objective, around, folder)
+        try:
+            with lost_worker_told(around.strategy):
+                training.run(train_batches)
+        finally:
+            for watcher in around.watchers:
+                watcher.close()
+        with lost_worker_told(around.strategy):
+            if is_chief(around.strategy):
+                training.keep_best()
+            # A worker that left earlier would be taken for a lost one.
+            of_chief(around.strategy, 0.0)
+        return training.history
 
-    def step(
-        waveforms: tf.Tensor, lengths: tf.Tensor, labels: tf.Tensor, label_lengths: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        frame_lengths = model.config.frame_lengths(lengths)
-        with tf.GradientTape() as tape:
-            logits = model(waveforms, lengths=lengths, training=True)
-            losses = ctc_loss(
-                logits, frame_lengths, labels, label_lengths, blank=model.config.pad_token_id
+
+@contextmanager
+def _folder(given: str | None) -> Iterator[str]:
+    if given:
+        yield given
+    else:
+        with tempfile.TemporaryDirectory(prefix="training-") as folder:
+            yield folder
+
+
+class _Training:
+    """One training in this process: what it works with, and how far it has come."""
+
+    def __init__(
+        self,
+        model: Wav2Vec2ForCTC,
+        vocabulary: Vocabulary,
+        dev_batches: Iterable[Batch],
+        config: TrainingConfig,
+        objective: Objective,
+        around: Surroundings,
+        folder: str,
+    ) -> None:
+        self._model, self._vocabulary, self._dev = model, vocabulary, dev_batches
+        self._config, self._objective, self._around = config, objective, around
+        self._recognise = make_recogniser(model, vocabulary, around.strategy, config.static_shapes)
+        self._states = Checkpoints(filesystem.join(folder, "states"))
+        # Of the best evaluations.
+        self._weights = Checkpoints(filesystem.join(folder, "weights"), keep=None)
+        self._position = Position()
+        self.history = History([])
+
+    def run(self, train_batches: TrainBatches) -> None:
+        """Every stage from where the last process left off, or from the start."""
+        found = self._found()
+        if found:
+            self._go_on_from(found)
+        else:
+            self._evaluate()
+            log.info("dev WER before fine-tuning: %.1f %%", 100 * self.history.initial_wer)
+            self._save(None)
+        batches = Readable(train_batches, self._position.batches, self.history)
+        while self._position.stage < len(self._config.stages):
+            step = self._step_of_stage()
+            if found and self._position.step > self._position.stage_began:
+                step.restore(found.arrays)
+            found = None
+            self._run_stage(step, batches)
+        if self.history.impossible_transcripts:
+            log.warning(
+                "%d times a transcript was too long for its audio and taught nothing",
+                self.history.impossible_transcripts,
             )
-            # The mean over characters, then over utterances: a long one weighs no more, and a row
-            # that only fills up its batch nothing.
-            characters = tf.maximum(tf.cast(label_lengths, losses.dtype), 1.0)
-            utterances = tf.reduce_sum(tf.cast(lengths > 0, losses.dtype))
-            loss = tf.reduce_sum(losses / characters) / tf.maximum(utterances, 1.0)
-        gradients = tape.gradient(loss, [variable.value for variable in variables])
-        clipped, norm = tf.clip_by_global_norm(
-            [tf.convert_to_tensor(gradient) for gradient in gradients], config.clip_norm
+
+    def keep_best(self) -> None:
+        """Put the best weights into the model, or the mean of the best if dev likes it better."""
+        kept = self._best_that_are_whole()
+        if not kept:
+            log.warning("no weights of an evaluation are left: the model keeps its last")
+            self.history.kept = [self._position.step]
+            return
+        best = next(iter(kept))
+        if len(kept) > 1:
+            _put_weights(self._model, _mean(list(kept.values())))
+            wer = wer_of(self._dev_heard())
+            log.info("dev WER of the mean of %d evaluations: %.2f %%", len(kept), 100 * wer)
+            if wer <= best.wer:
+                self.history.kept = [one.step for one in kept]
+                return
+        _put_weights(self._model, kept[best])
+        self.history.kept = [best.step]
+
+    def _best_that_are_whole(self) -> dict[Evaluation, Arrays]:
+        """The weights of the best evaluations, the best first, as many as are to be averaged."""
+        found: dict[Evaluation, Arrays] = {}
+        there = self._weights.steps()
+        for one in self.history.best_few(len(self.history.evaluations)):
+            if len(found) == self._config.average_best:
+                break
+            try:
+                if one.step not in there:
+                    raise DamagedCheckpointError(f"there are none in {self._weights.folder}")
+                found[one] = self._weights.load(one.step).arrays
+            except DamagedCheckpointError as error:
+                log.warning(
+                    "the weights of step %d (dev WER %.1f %%) are lost, the next best are taken: "
+                    "%s",
+                    one.step,
+                    100 * one.wer,
+                    error,
+                )
+        return found
+
+    def _found(self) -> Checkpoint | None:
+        """What all workers go on from; none saves another before each has seen it."""
+        found = self._states.newest()
+        seen = found.step if found else NOTHING_FOUND
+        if seen != of_chief(self._around.strategy, seen):
+            raise BadInputError(
+                f"This worker does not find the chief's checkpoint in {self._states.folder}; put "
+                "the pipeline's folder where all workers reach it."
+            )
+        return found
+
+    def _step_of_stage(self) -> TrainStep:
+        stage = self._config.stages[self._position.stage]
+        return TrainStep(self._model, stage, self._config, self._objective, self._around.strategy)
+
+    def _run_stage(self, step: TrainStep, batches: Readable) -> None:
+        place, config = self._position, self._config
+        number, stage = place.stage, config.stages[place.stage]
+        meter = Meter(self.history, stage.learning_rate)
+        while place.stage == number:
+            self._around.before_step(place.step + 1)
+            self._train_once(step, batches, meter)
+            ended = place.step == place.stage_began + stage.steps
+            evaluates = place.step % config.evaluate_every == 0 or (ended and self._in_last_stage)
+            if evaluates:
+                meter.read()
+                with meter.paused(), step.averaged():
+                    self._evaluate()
+                if not ended and self._gains_nothing():
+                    log.info("the stage ends at step %d: dev gets no better", place.step)
+                    self.history.stopped_early.append(place.step)
+                    ended = True
+            if ended:
+                # Before the state is saved: a next process must not have to decide it again.
+                place.stage, place.stage_began = number + 1, place.step
+            if ended or place.step % REPORT_EVERY == 0:
+                self._tell(meter.report(place.step, self._total_steps, number, step.learning_rate))
+            must_stop = self._around.must_stop()
+            if evaluates or must_stop or place.step % config.checkpoint_every == 0:
+                meter.read()
+                self._save(None if ended else step)
+            if must_stop:
+                raise PreemptedError(
+                    f"Training was told to stop and is saved at step {place.step}; run it again "
+                    "and it goes on from there."
+                )
+
+    def _train_once(self, step: TrainStep, batches: Readable, meter: Meter) -> None:
+        place, count = self._position, self._config.accumulate
+        began = time.monotonic()
+        given = [next(batches) for _ in range(count)]
+        waited = time.monotonic() - began
+        result = step(given, place.batches)
+        place.step += 1
+        place.batches = batches.consumed
+        meter.add(place.step, result, waited)
+
+    def _tell(self, report: StepReport) -> None:
+        for watcher in self._around.watchers:
+            watcher.step(report)
+
+    def _evaluate(self) -> None:
+        """Decode dev, and remember the weights if they are among the best."""
+        began = time.monotonic()
+        samples = self._dev_heard()
+        # Where one worker's last bits differ, all must still end a stage at the same step.
+        wer = of_chief(self._around.strategy, wer_of(samples))
+        evaluation = Evaluation(self._position.step, wer)
+        self.history.evaluations.append(evaluation)
+        if evaluation in self._best() and is_chief(self._around.strategy):
+            self._weights.save(evaluation.step, _weights_of(self._model), {})
+        seconds = time.monotonic() - began
+        report = EvaluationReport(
+            evaluation.step, evaluation.wer, seconds, tuple(samples[:SHOWN_SAMPLES])
         )
-        finite = tf.math.is_finite(norm)
-        # A bad batch must not poison the weights: its step is left out and counted.
-        tf.cond(finite, lambda: apply(clipped), lambda: None)
-        possible = alignable(frame_lengths, labels, label_lengths)
-        impossible = tf.logical_and(lengths > 0, tf.logical_not(possible))
-        return loss, finite, tf.reduce_sum(tf.cast(impossible, tf.int32))
+        for watcher in self._around.watchers:
+            watcher.evaluation(report)
 
-    def apply(gradients: list[tf.Tensor]) -> None:
-        optimizer.apply(gradients, variables)
+    def _dev_heard(self) -> list[Sample]:
+        with damage_told("dev"):
+            return transcribe(self._recognise, self._vocabulary, self._dev)
 
-    if config.static_shapes:
-        return tf.function(step)
-    integers = tf.TensorSpec([None], tf.int32)
-    return tf.function(
-        step,
-        input_signature=[
-            tf.TensorSpec([None, None]),
-            integers,
-            tf.TensorSpec([None, None], tf.int32),
-            integers,
-        ],
+    def _save(self, step: TrainStep | None) -> None:
+        """A state to go on from; weights that it has no use for go once it is on the disk."""
+        if not is_chief(self._around.strategy):
+            return
+        place = self._position
+        arrays = _weights_of(self._model) | (step.arrays() if step else {})
+        notes = {
+            "recipe": self._recipe,
+            "position": dataclasses.asdict(place),
+            "history": self.history.as_json(),
+        }
+        if self._states.save(place.step, arrays, notes):
+            self._weights.keep_only([one.step for one in self._best()])
+
+    def _best(self) -> list[Evaluation]:
+        """Those whose weights are wanted in the end, and one to fall back on."""
+        return self.history.best_few(self._config.average_best + 1)
+
+    def _go_on_from(self, found: Checkpoint) -> None:
+        if found.notes["recipe"] != self._recipe or not _fits(self._model, found.arrays):
+            raise BadInputError(
+                f"{self._states.folder} holds an unfinished training of another model or by "
+                "another recipe; remove it, or train in another folder."
+            )
+        log.info("going on from step %d", found.step)
+        self._position = Position(**found.notes["position"])
+        self.history = History.from_json(found.notes["history"])
+        _put_weights(self._model, found.arrays)
+
+    def _gains_nothing(self) -> bool:
+        patience = self._config.patience
+        began = self._position.stage_began
+        return patience is not None and self.history.evaluations_without_gain(began) >= patience
+
+    @property
+    def _recipe(self) -> dict[str, Any]:
+        """What the saved position and optimizer are of, as JSON gives it back."""
+        stages = [dataclasses.asdict(stage) for stage in self._config.stages]
+        return {"stages": stages, "average_momentum": self._config.average_momentum}
+
+    @property
+    def _in_last_stage(self) -> bool:
+        return self._position.stage == len(self._config.stages) - 1
+
+    @property
+    def _total_steps(self) -> int:
+        """As far as is known now: a stage before may have ended early."""
+        to_come = self._config.stages[self._position.stage :]
+        return self._position.stage_began + sum(stage.steps for stage in to_come)
+
+
+def _weights_of(model: Wav2Vec2ForCTC) -> Arrays:
+    return {variable.path: variable.numpy() for variable in model.trainable_variables}
+
+
+def _fits(model: Wav2Vec2ForCTC, arrays: Mapping[str, np.ndarray]) -> bool:
+    return all(
+        variable.path in arrays and arrays[variable.path].shape == tuple(variable.shape)
+        for variable in model.trainable_variables
     )
 
 
-def _trainable_variables(model: Wav2Vec2ForCTC, stage: Stage) -> list[keras.Variable]:
-    model.wav2vec2.trainable = stage.trains != "head"
-    model.wav2vec2.feature_encoder.trainable = stage.trains == "all"
-    variables = list(model.trainable_variables)
-    # What a stage freezes is its own affair. Each part is told by itself, for Keras passes over a
-    # value that is set already: `model.trainable = True` would reach nothing.
-    model.wav2vec2.trainable = True
-    model.wav2vec2.feature_encoder.trainable = True
-    return variables
+def _put_weights(model: Wav2Vec2ForCTC, arrays: Mapping[str, np.ndarray]) -> None:
+    for variable in model.trainable_variables:
+        variable.assign(arrays[variable.path])
+
+
+def _mean(several: list[Arrays]) -> Arrays:
+    return {
+        name: np.mean([arrays[name] for arrays in several], axis=0, dtype=np.float64).astype(
+            first.dtype
+        )
+        for name, first in several[0].items()
+    }

@@ -11,28 +11,32 @@ from keras import ops
 
 from models.training.config import Schedule, Stage
 
-Shape = Callable[[Any], Any]
+# The part of the peak after the warm-up, by the part of the stage's steps that is done.
+Shape = Callable[[Any, Stage], Any]
 
-# Tri-stage as in the paper: 10 % warm-up, 40 % hold, 50 % exponential decay to 5 % of the peak.
-WARM_UP, HOLD, FINAL = 0.1, 0.4, 0.05
-
-
-def _tri_stage(done: Any) -> Any:
-    decay = ops.exp((done - WARM_UP - HOLD) / (1 - WARM_UP - HOLD) * math.log(FINAL))
-    return ops.where(done < WARM_UP, done / WARM_UP, ops.where(done < WARM_UP + HOLD, 1.0, decay))
+# What tri-stage decays to in the paper.
+TRI_STAGE_FINAL = 0.05
 
 
-def _one_cycle(done: Any) -> Any:
-    """Linear warm-up over a tenth, then half a cosine down to zero."""
-    cosine = 0.5 * (1 + ops.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
-    return ops.where(done < WARM_UP, done / WARM_UP, cosine)
+def _tri_stage(done: Any, stage: Stage) -> Any:
+    """As in the paper: hold, then decay exponentially."""
+    final = TRI_STAGE_FINAL if stage.final is None else stage.final
+    decayed = (done - stage.warm_up - stage.hold) / (1 - stage.warm_up - stage.hold)
+    return ops.exp(ops.maximum(decayed, 0.0) * math.log(final))
 
 
-def _linear(done: Any) -> Any:
-    return ops.where(done < WARM_UP, done / WARM_UP, (1 - done) / (1 - WARM_UP))
+def _one_cycle(done: Any, stage: Stage) -> Any:
+    """Half a cosine down to zero."""
+    return 0.5 * (1 + ops.cos(math.pi * (done - stage.warm_up) / (1 - stage.warm_up)))
 
 
-def _constant(done: Any) -> Any:
+def _linear(done: Any, stage: Stage) -> Any:
+    left = (1 - done) / (1 - stage.warm_up)
+    final = stage.final or 0.0
+    return final + (1 - final) * left
+
+
+def _constant(done: Any, stage: Stage) -> Any:
     return ops.ones_like(done)
 
 
@@ -51,8 +55,12 @@ class StageSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.stage = stage
 
     def __call__(self, step: Any) -> Any:
-        done = (ops.cast(step, "float32") + 1.0) / float(self.stage.steps)
-        return self.stage.learning_rate * SHAPES[self.stage.schedule](ops.minimum(done, 1.0))
+        stage = self.stage
+        done = ops.minimum((ops.cast(step, "float32") + 1.0) / float(stage.steps), 1.0)
+        part = SHAPES[stage.schedule](done, stage)
+        if stage.schedule != "constant" and stage.warm_up:
+            part = ops.where(done < stage.warm_up, done / stage.warm_up, part)
+        return stage.learning_rate * part
 
     def get_config(self) -> dict[str, Any]:
         return {"stage": self.stage}

@@ -1,6 +1,6 @@
 """The training input pipeline: every utterance once an epoch, padded to its bucket, resumable."""
 
-import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,14 +42,6 @@ def files(tmp_path_factory) -> list[str]:
     return [str(folder / "*")]
 
 
-@pytest.fixture(scope="module")
-def many_files(tmp_path_factory) -> list[str]:
-    folder = tmp_path_factory.mktemp("many")
-    for index in range(UTTERANCES):
-        write(folder, f"data_tfrecord-{index:05d}-of-{UTTERANCES:05d}", [index])
-    return [str(folder / "*")]
-
-
 def taken(files, graph, plan, count, start=0) -> list[dict]:
     batches = data.training_batches(files, graph, plan, start)
     return list(batches.take(count).as_numpy_iterator())
@@ -70,6 +62,18 @@ def same(batches, others) -> bool:
         one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
         for one, other in zip(batches, others, strict=True)
     )
+
+
+def without_audio(files, length: int, folder) -> list[str]:
+    """The same files, but the utterance of this length cannot be decoded."""
+    for file in sorted(tf.io.gfile.glob(files[0])):
+        with tf.io.TFRecordWriter(str(folder / file.rsplit("/", 1)[1])) as writer:
+            for record in tf.data.TFRecordDataset(file).as_numpy_iterator():
+                example = tf.train.Example.FromString(record)
+                if example.features.feature["num_samples"].int64_list.value[0] == length:
+                    del example.features.feature["audio_pcm16"]
+                writer.write(example.SerializeToString())
+    return [str(folder / "*")]
 
 
 def operations(dataset: tf.data.Dataset) -> set[str]:
@@ -129,46 +133,70 @@ def test_batches_that_are_passed_over_are_not_decoded(files, graph, tmp_path):
     """An utterance that cannot be decoded stops a run, but not one that starts behind it."""
     plan = BatchPlan(1)
     (spoilt,) = lengths_in(taken(files, graph, plan, 1))
-    folder = tmp_path
-    for file in sorted(tf.io.gfile.glob(files[0])):
-        with tf.io.TFRecordWriter(str(folder / file.rsplit("/", 1)[1])) as writer:
-            for record in tf.data.TFRecordDataset(file).as_numpy_iterator():
-                example = tf.train.Example.FromString(record)
-                if example.features.feature["num_samples"].int64_list.value[0] == spoilt:
-                    del example.features.feature["audio_pcm16"]
-                writer.write(example.SerializeToString())
-    changed = [str(folder / "*")]
+    changed = without_audio(files, spoilt, tmp_path)
     with pytest.raises(tf.errors.InvalidArgumentError, match="audio_pcm16"):
         taken(changed, graph, plan, 1)
     assert same(taken(changed, graph, plan, 3, start=2), taken(files, graph, plan, 3, start=2))
 
 
-@pytest.mark.parametrize(("source", "workers"), [("files", 1), ("files", 3), ("many_files", 3)])
-def test_the_workers_shares_give_every_utterance_once(request, graph, source, workers):
-    files = request.getfixturevalue(source)
-    for number in (0, 1):
-        shares = [
-            lengths_in(epoch(files, graph, BatchPlan(4, num_shards=workers, index=index), number))
-            for index in range(workers)
-        ]
-        assert sorted(itertools.chain(*shares)) == sorted(LENGTHS)
-        sizes = [len(share) for share in shares]
-        assert max(sizes) - min(sizes) <= FILES
+@pytest.mark.parametrize("static_shapes", [False, True])
+def test_workers_and_their_devices_share_out_the_very_batches_of_one_device(
+    files, graph, static_shapes
+):
+    plan = BatchPlan(4, seed=2, static_shapes=static_shapes)
+    count = data.batches_per_epoch(files, graph, plan) + 3
+    whole = taken(files, graph, plan, count, start=2)
+    # Two workers of two devices each: a worker's elements go to its devices in turn.
+    workers = [
+        taken(files, graph, replace(plan, replicas=4, own=own), 2 * count, start=2)
+        for own in (range(0, 2), range(2, 4))
+    ]
+    assert min(len(lengths_in([batch])) for batch in whole) < 4  # some device is dealt no row
+    for number, batch in enumerate(whole):
+        parts = [part for worker in workers for part in worker[2 * number : 2 * number + 2]]
+        assert len({tuple(value.shape for value in part.values()) for part in parts}) == 1
+        assert lengths_in(parts) == lengths_in([batch])
+        waveforms, labels = (
+            np.concatenate([part[name] for part in parts]) for name in ("waveforms", "labels")
+        )
+        rows, widest = len(batch["lengths"]), max(batch["label_lengths"])
+        np.testing.assert_allclose(waveforms[:rows], batch["waveforms"], atol=1e-5)
+        assert not waveforms[rows:].any()
+        assert np.array_equal(labels[:rows, :widest], batch["labels"][:, :widest])
 
 
-def test_a_worker_without_an_utterance_is_refused(tmp_path, graph):
-    write(tmp_path, "data_tfrecord-00000-of-00001", [0])
-    plan = BatchPlan(4, num_shards=2, index=1)
-    with pytest.raises(BadInputError, match="worker 1 of 2"):
-        data.training_batches([str(tmp_path / "*")], graph, plan)
+def test_a_worker_decodes_only_the_rows_of_its_devices(files, graph, tmp_path):
+    plan = BatchPlan(4, replicas=2)
+    first, second = (replace(plan, own=range(index, index + 1)) for index in range(2))
+    spoilt = lengths_in(taken(files, graph, second, 1))[0]
+    changed = without_audio(files, spoilt, tmp_path)
+    assert same(taken(changed, graph, first, 1), taken(files, graph, first, 1))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="audio_pcm16"):
+        taken(changed, graph, second, 1)
+
+
+def test_a_transcript_that_would_part_the_devices_shapes_is_refused(tmp_path, graph):
+    with tf.io.TFRecordWriter(str(tmp_path / "long")) as writer:
+        writer.write(speech_example(0, "LONGER THAN ALL " * 4, seconds=1))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="longer than any"):
+        taken([str(tmp_path / "long")], graph, BatchPlan(2, replicas=2), 1)
+
+
+def test_no_utterance_at_all_is_refused(tmp_path, graph):
     with pytest.raises(BadInputError, match="nowhere"):
         data.training_batches([str(tmp_path / "nowhere*")], graph, BatchPlan(4))
 
 
-@pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"num_shards": 2, "index": 2}])
-def test_a_plan_that_cannot_be_is_refused(wrong):
-    with pytest.raises(BadInputError):
-        BatchPlan(**{"batch_size": 4, **wrong})
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [
+        ({"batch_size": 0}, "at least 1"),
+        ({"batch_size": 4, "replicas": 3}, "batch_size is 4, which 3 devices cannot share"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused(plan, told):
+    with pytest.raises(BadInputError, match=told):
+        BatchPlan(**plan)
 
 
 def test_static_shapes_compile_a_step_once_for_each_bucket(speech_records, graph):
@@ -238,9 +266,8 @@ def test_what_is_longer_than_any_in_training_is_neither_cut_nor_left_out(tmp_pat
 
 
 def test_evaluation_reads_every_utterance_once_in_one_order(files, graph):
-    first, again = (
-        list(data.evaluation_batches(files, graph, 4).as_numpy_iterator()) for _ in range(2)
-    )
+    batches = data.evaluation_batches(files, graph, BatchPlan(4))
+    first, again = (list(batches.as_numpy_iterator()) for _ in range(2))
     assert same(first, again)
     assert sorted(lengths_in(first)) == sorted(LENGTHS)
 

@@ -30,13 +30,16 @@ def transformed(graph, serialized) -> dict[str, tf.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def fitted(speech_records, tmp_path_factory) -> TransformGraph:
+def fitted_folder(speech_records, tmp_path_factory) -> str:
     """A graph that learned its alphabet, for a checkpoint that brings none."""
     checkpoint = tmp_path_factory.mktemp("pretrained-only")
     folder = tmp_path_factory.mktemp("fitted")
-    return TransformGraph(
-        str(fit_transform_graph(speech_records, checkpoint, folder, vocabulary="fit"))
-    )
+    return str(fit_transform_graph(speech_records, checkpoint, folder, vocabulary="fit"))
+
+
+@pytest.fixture(scope="module")
+def fitted(fitted_folder) -> TransformGraph:
+    return TransformGraph(fitted_folder)
 
 
 def parsed(serialized: tf.Tensor) -> list[tf.train.Example]:
@@ -132,3 +135,19 @@ def test_a_character_never_seen_in_training_becomes_the_unknown_token(fitted, tm
     labels = fitted(tf.constant([speech_example(0, "A Z", seconds=0.5)]))[data.LABELS]
     assert labels.to_list() == [vocabulary.encode("A Z")]
     assert labels.to_list()[0][-1] == vocabulary.unknown
+
+
+def test_a_carried_alphabet_keeps_its_ids_and_takes_up_new_letters(
+    fitted_folder, serialized, tmp_path
+):
+    # Given an earlier alphabet in another order, with letters that this data lacks
+    earlier = Vocabulary((*SPECIAL_TOKENS, "|", "T", "A", "Z", "Ö"))
+    graph = TransformGraph(fitted_folder, carried_on=earlier)
+    # When this run's data brings more letters
+    vocabulary = graph.processor(tmp_path).vocabulary
+    # Then those that were there stay where they were, and the labels say so
+    texts = [normalise_text(text, "librispeech") for text in TRANSCRIPTS]
+    assert vocabulary.tokens[: len(earlier.tokens)] == earlier.tokens
+    assert set(vocabulary.tokens[len(earlier.tokens) :]) == set("".join(texts)) - set("TA ")
+    labels = graph(serialized)[data.LABELS].to_list()
+    assert labels == [vocabulary.encode(text) for text in texts]

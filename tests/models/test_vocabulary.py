@@ -66,3 +66,10 @@ def test_the_pad_token_of_the_tokenizer_file_is_the_blank(tmp_path):
 def test_a_folder_without_vocabulary_is_refused_by_name(tmp_path):
     with pytest.raises(BadInputError, match=r"holds no vocab\.json"):
         Vocabulary.from_folder(tmp_path)
+
+
+def test_an_extended_alphabet_keeps_every_id_and_adds_each_new_token_once():
+    longer = ENGLISH.extended(["Ö", "A", "Ä", "Ö"])
+    assert longer.tokens == (*ENGLISH.tokens, "Ö", "Ä")
+    assert longer.encode("CAT") == ENGLISH.encode("CAT")
+    assert ENGLISH.extended("ABC") == ENGLISH

@@ -13,6 +13,11 @@ GOOD_STAGE = {"trains": "head", "steps": 1, "learning_rate": 1e-3}
         ({"steps": 0}, "steps must be at least 1, not 0"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0, not 0"),
         ({"learning_rate": -1e-3}, "learning_rate must be above 0, not -0.001"),
+        ({"warm_up": -0.1}, r"warm_up \(-0\.1\) and hold \(0\.4\) must leave steps to decay"),
+        ({"hold": -0.1}, r"warm_up \(0\.1\) and hold \(-0\.1\) must leave"),
+        ({"warm_up": 0.5, "hold": 0.5}, r"warm_up \(0\.5\) and hold \(0\.5\) must leave"),
+        ({"final": 0.0}, "final must be above 0 and at most 1: 0"),
+        ({"final": 1.5}, r"final must be above 0 and at most 1: 1\.5"),
     ],
 )
 def test_a_stage_of_nonsense_is_refused_by_its_key(settings, sentence):
@@ -26,6 +31,20 @@ def test_a_stage_of_nonsense_is_refused_by_its_key(settings, sentence):
         ({"stages": ()}, r"training\.stages: name at least one stage"),
         ({"batch_size": 0}, r"training\.batch_size must be at least 1, not 0"),
         ({"evaluate_every": 0}, r"training\.evaluate_every must be at least 1, not 0"),
+        ({"accumulate": 0}, r"training\.accumulate must be at least 1, not 0"),
+        ({"average_best": 0}, r"training\.average_best must be at least 1, not 0"),
+        ({"patience": 0}, r"training\.patience must be at least 1, not 0"),
+        ({"checkpoint_every": 0}, r"training\.checkpoint_every must be at least 1, not 0"),
+        (
+            {"average_momentum": 1.0},
+            r"training\.average_momentum must be between 0 and 1, .* not 1",
+        ),
+        (
+            {"average_momentum": 0.0},
+            r"training\.average_momentum must be between 0 and 1, .* not 0",
+        ),
+        ({"profile_steps": (5, 5)}, r"training\.profile_steps: 5 must come after 5, above 0"),
+        ({"profile_steps": (0, 5)}, r"training\.profile_steps: 5 must come after 0, above 0"),
         ({"dev_batches": 0}, r"training\.dev_batches must be at least 1, not 0"),
         ({"mask_time_length": 0}, r"training\.mask_time_length must be at least 1, not 0"),
         ({"clip_norm": 0.0}, r"training\.clip_norm must be above 0, not 0"),

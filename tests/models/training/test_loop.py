@@ -1,7 +1,6 @@
 """Fine-tuning: the loss falls, the best weights stay, frozen parts stay frozen."""
 
-import logging
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 
 import numpy as np
 import pytest
@@ -10,10 +9,11 @@ import tensorflow as tf
 from models import data
 from models.audio import normalise, pad_batch
 from models.errors import W2vError
-from models.progress import LOGGER_NAME
 from models.training import loop
 from models.training.config import Stage, TrainingConfig
-from models.training.loop import dev_wer, fine_tune, make_recogniser
+from models.training.evaluation import make_recogniser, transcribe, wer_of
+from models.training.loop import Surroundings, fine_tune
+from models.training.meter import MOST_SKIPPED_IN_A_ROW
 from models.vocabulary import Vocabulary
 from models.wav2vec2 import Wav2Vec2Config, Wav2Vec2ForCTC
 
@@ -88,7 +88,7 @@ def recipe(*stages: Stage, evaluate_every: int = 1000, **settings) -> TrainingCo
 
 
 def train(model, batches, dev, config):
-    return fine_tune(model, VOCABULARY, batches, dev, config)
+    return fine_tune(model, VOCABULARY, lambda start: islice(batches, start, None), dev, config)
 
 
 def snapshot(model) -> dict[str, np.ndarray]:
@@ -162,7 +162,8 @@ def test_the_model_ends_with_its_best_weights_not_its_last(learned_and_wrecked, 
     assert history.evaluations[-1].wer > history.best.wer
     best_seen = dev.seen[3]  # the first look was before training
     assert all(map(np.array_equal, model.get_weights(), best_seen))
-    assert dev_wer(make_recogniser(model, VOCABULARY), VOCABULARY, batches) == history.best.wer
+    samples = transcribe(make_recogniser(model, VOCABULARY), VOCABULARY, batches)
+    assert wer_of(samples) == history.best.wer
 
 
 def test_a_model_that_only_gets_worse_keeps_the_weights_it_came_with(batches):
@@ -174,6 +175,7 @@ def test_a_model_that_only_gets_worse_keeps_the_weights_it_came_with(batches):
     assert all(map(np.array_equal, model.get_weights(), learned))
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_bad_batch_is_counted_and_leaves_the_weights_as_they_were(model, batches):
     before = snapshot(model)
     bad = endless([spoilt(batch) for batch in batches])
@@ -182,6 +184,7 @@ def test_a_bad_batch_is_counted_and_leaves_the_weights_as_they_were(model, batch
     assert changed(before, model) == set()
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_transcript_too_long_for_its_audio_is_counted_and_teaches_nothing(model, batches):
     before = snapshot(model)
     lengths = tf.fill([batches[0]["lengths"].shape[0]], 400)  # one frame
@@ -193,7 +196,7 @@ def test_a_transcript_too_long_for_its_audio_is_counted_and_teaches_nothing(mode
 
 
 def test_training_goes_on_after_bad_batches_however_many_in_all(model, batches):
-    almost_too_many = [spoilt(batches[0])] * (loop.MOST_SKIPPED_IN_A_ROW - 1)
+    almost_too_many = [spoilt(batches[0])] * (MOST_SKIPPED_IN_A_ROW - 1)
     given = [*almost_too_many, batches[0], *almost_too_many, batches[1]]
     history = train(
         model, iter(given), batches, recipe(Stage("head", len(given), 1e-2, "constant"))
@@ -223,23 +226,93 @@ def test_static_shapes_train_the_same_weights(batches):
         np.testing.assert_allclose(dynamic, static, atol=1e-5)
 
 
-def test_progress_is_told_every_ten_steps_and_at_the_end(model, batches, caplog):
-    with caplog.at_level(logging.INFO, logger=LOGGER_NAME):
-        history = train(model, endless(batches), batches, recipe(Stage("head", 23, 1e-3)))
-    told = [record.progress for record in caplog.records if hasattr(record, "progress")]
-    assert [(one.step, one.done, one.total) for one in told] == [
-        ("Fine-tuning", done, 23) for done in (10, 20, 23)
-    ]
-    assert told[-1].note == f"loss {history.losses[-1][1]:.3f}"
+class Notes:
+    """A watcher that keeps all that it is told."""
+
+    def __init__(self) -> None:
+        self.steps, self.evaluations, self.closed = [], [], 0
+
+    def step(self, report) -> None:
+        self.steps.append(report)
+
+    def evaluation(self, report) -> None:
+        self.evaluations.append(report)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.usefixtures("untraced")
+def test_watchers_are_told_every_ten_steps_at_each_evaluation_and_at_the_end(model, batches):
+    watcher = Notes()
+    config = recipe(Stage("head", 12, 1e-3), Stage("head", 11, 1e-4), evaluate_every=15)
+    history = fine_tune(
+        model,
+        VOCABULARY,
+        lambda start: islice(endless(batches), start, None),
+        batches,
+        config,
+        surroundings=Surroundings(watchers=[watcher]),
+    )
+    told = [(one.step, one.total_steps, one.stage) for one in watcher.steps]
+    assert told == [(10, 23, 0), (12, 23, 0), (20, 23, 1), (23, 23, 1)]
+    assert history.losses == [(one.step, one.loss) for one in watcher.steps]
+    assert [one.utterances for one in watcher.steps] == [40, 8, 32, 12]
     letters = [sum(map(len, texts)) for texts in TEXTS]
     heard = (12 * letters[0] + 11 * letters[1]) * NOTE_SAMPLES / 16_000
+    assert sum(one.audio_seconds for one in watcher.steps) == pytest.approx(heard)
     assert history.audio_seconds == pytest.approx(heard)
+    assert history.padded_seconds > heard
     assert history.seconds > 0
+    heard_at = [(one.step, one.wer) for one in watcher.evaluations]
+    assert heard_at == [(one.step, one.wer) for one in history.evaluations]
+    assert [step for step, _ in heard_at] == [0, 15, 23]
+    references = [sample.reference for sample in watcher.evaluations[0].samples]
+    assert references == [text for texts in TEXTS for text in texts]
+    assert watcher.closed == 1
 
 
-def test_the_dev_wer_is_that_of_the_greedy_texts_against_the_labels(batches):
-    said = iter([["AB", "BA", "C AB", "A A"], ["B C", "", "BC", "A CA B"]])
-    # Left out: C, CAB and A; put in: A and B; and A in place of ACB.
-    wer = dev_wer(lambda *_: tf.constant(next(said)), VOCABULARY, batches)
-    assert sum(len(text.split()) for texts in TEXTS for text in texts) == 13
-    assert wer == pytest.approx(6 / 13)
+@pytest.fixture
+def dev_says(monkeypatch, untraced):
+    """The WER of one look at dev after the other."""
+
+    def say(*wers: float) -> None:
+        said = iter(wers)
+        monkeypatch.setattr(loop, "wer_of", lambda samples: next(said))
+
+    return say
+
+
+@pytest.mark.parametrize("mean_wer", [0.2, 0.3, 0.4])
+def test_the_mean_of_the_best_weights_is_kept_only_if_dev_is_no_worse(batches, dev_says, mean_wer):
+    model = Wav2Vec2ForCTC(MODEL, seed=0)
+    dev = Watched(model, batches[:1])
+    dev_says(0.9, 0.3, 0.5, 0.4, mean_wer)
+    config = recipe(Stage("head", 3, 1e-2), evaluate_every=1, average_best=2)
+    history = train(model, endless(batches), dev, config)
+    _, best, _, second, mean = dev.seen
+    for kept, one, other in zip(mean, best, second, strict=True):
+        np.testing.assert_allclose(kept, (one + other) / 2, atol=1e-7)
+    expected, steps = (mean, [1, 3]) if mean_wer <= 0.3 else (best, [1])
+    assert history.kept == steps
+    assert all(map(np.array_equal, model.get_weights(), expected))
+
+
+def test_a_stage_without_gain_ends_early_and_the_next_begins(model, batches, dev_says):
+    # Before training; in stage one; in stage two.
+    dev_says(0.9, *[0.5, 0.6, 0.5], *[0.6, 0.4, 0.4, 0.4])
+    config = recipe(Stage("head", 9, 1e-3), Stage("head", 9, 1e-3), evaluate_every=2, patience=2)
+    watcher = Notes()
+    history = fine_tune(
+        model,
+        VOCABULARY,
+        lambda start: islice(endless(batches), start, None),
+        batches[:1],
+        config,
+        surroundings=Surroundings(watchers=[watcher]),
+    )
+    assert [one.step for one in history.evaluations] == [0, 2, 4, 6, 8, 10, 12, 14]
+    assert history.stopped_early == [6, 14]
+    assert (history.best.step, history.best.wer) == (14, 0.4)
+    told = [(one.step, one.total_steps, one.stage) for one in watcher.steps]
+    assert told == [(6, 15, 0), (10, 15, 1), (14, 14, 1)]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -12,8 +13,9 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from models.processor import Processor
 from models.training import run_fn
 from models.training.config import Stage, TrainingConfig
-from models.training.node import CONFIG_KEY, HISTORY_FILE, load_for_training
+from models.training.node import CONFIG_KEY, HISTORY_FILE, TEACHER_KEY, load_for_training
 from models.transform_graph import TransformGraph
+from models.warm_start import mark_warm_start
 from models.wav2vec2 import Wav2Vec2ForCTC
 from tests.conftest import fit_transform_graph
 
@@ -27,6 +29,8 @@ RECIPE = TrainingConfig(
     dropout=0.1,
     seed=3,
 )
+# What a Tuner found for it, which changes little.
+FOUND = {"dropout": 0.11}
 
 
 def arguments(records, graph, checkpoint, output, config) -> FnArgs:
@@ -37,6 +41,7 @@ def arguments(records, graph, checkpoint, output, config) -> FnArgs:
         transform_output=str(graph),
         serving_model_dir=str(output),
         base_model=str(checkpoint),
+        hyperparameters={"space": [], "values": FOUND},
         custom_config={CONFIG_KEY: json.dumps(dataclasses.asdict(config))},
     )
 
@@ -123,3 +128,32 @@ def test_the_recipe_decides_the_regularisation_and_what_it_leaves_open_stays(tin
     assert model.config.hidden_dropout == model.config.final_dropout == 0.25
     assert model.config.attention_dropout == model.config.feat_proj_dropout == 0.25
     assert model.config.layerdrop == 0.1  # the checkpoint's own
+
+
+def test_with_a_teacher_the_node_writes_a_student_of_the_base_model(
+    speech_records, transform_graph_folder, tiny_checkpoint, tmp_path
+):
+    config = dataclasses.replace(RECIPE, stages=(Stage("head", 2, 1e-3),))
+    told = arguments(speech_records, transform_graph_folder, tiny_checkpoint, tmp_path, config)
+    told.custom_config[TEACHER_KEY] = json.dumps({"checkpoint": "the base model", "layers": 1})
+    run_fn(told)
+    student, teacher = (Wav2Vec2ForCTC.from_pretrained(one) for one in (tmp_path, tiny_checkpoint))
+    assert student.config.num_hidden_layers == 1
+    kept, last = student.wav2vec2.encoder.layers[0], teacher.wav2vec2.encoder.layers[1]
+    assert all(map(np.array_equal, kept.get_weights(), last.get_weights()))
+    assert json.loads((tmp_path / HISTORY_FILE).read_text())["losses"][-1][0] == 2
+
+
+def test_a_warm_start_keeps_the_rows_of_the_letters_that_it_knows(tiny_checkpoint, tmp_path):
+    base = tmp_path / "base"
+    shutil.copytree(tiny_checkpoint, base)
+    before = Wav2Vec2ForCTC.from_pretrained(base).lm_head.get_weights()[0]
+    grown = {"new_head": True, "vocab_size": before.shape[-1] + 1}
+    for kept in (False, True):
+        head = load_for_training(str(base), RECIPE, **grown).lm_head.get_weights()[0]
+        assert np.array_equal(head[:, :-1], before) is kept
+        mark_warm_start(str(base), "/earlier/training")
+
+
+def test_what_the_tuner_found_is_trained_with(trained):
+    assert Wav2Vec2ForCTC.from_pretrained(trained).config.hidden_dropout == FOUND["dropout"]

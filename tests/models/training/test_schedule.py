@@ -15,9 +15,13 @@ AT_THE_END = {"tri_stage": 0.05, "one_cycle": 0.0, "linear": 0.0, "constant": 1.
 shapes = st.sampled_from(sorted(SHAPES))
 
 
-def rates(schedule: str, steps: int, beyond: int = 0) -> np.ndarray:
+# Warm-up and hold, together less than the stage.
+parts = st.tuples(st.floats(0, 0.9), st.floats(0, 0.9)).filter(lambda two: sum(two) <= 0.95)
+
+
+def rates(schedule: str, steps: int, beyond: int = 0, **settings) -> np.ndarray:
     """The rate of each step, as a share of the peak."""
-    schedule = StageSchedule(Stage("all", steps, PEAK, schedule))
+    schedule = StageSchedule(Stage("all", steps, PEAK, schedule, **settings))
     return np.asarray(schedule(np.arange(steps + beyond))) / PEAK
 
 
@@ -68,3 +72,40 @@ def test_a_schedule_is_made_again_from_its_config():
     schedule = StageSchedule(Stage("head", 100, PEAK, "linear"))
     again = StageSchedule.from_config(schedule.get_config())
     assert float(again(10)) == float(schedule(10)) > 0
+
+
+@given(shapes, parts, st.none() | st.floats(0.01, 1), st.integers(2, 500))
+def test_whatever_the_parts_the_rate_rises_then_falls_and_ends_where_it_should(
+    shape, parts, final, steps
+):
+    warm_up, hold = parts
+    shares = rates(shape, steps, warm_up=warm_up, hold=hold, final=final)
+    top = int(shares.argmax())
+    assert (shares >= -1e-6).all()
+    assert (shares <= 1 + 1e-5).all()
+    assert (np.diff(shares[: top + 1]) >= -1e-5).all()
+    assert (np.diff(shares[top:]) <= 1e-5).all()
+    ends_at = final if final and shape in ("tri_stage", "linear") else AT_THE_END[shape]
+    assert shares[-1] == pytest.approx(ends_at, abs=1e-3)
+
+
+@given(st.sampled_from(["tri_stage", "one_cycle", "linear"]), st.floats(0.01, 0.5))
+def test_the_rate_warms_up_in_equal_rises_over_its_part(shape, warm_up):
+    shares = rates(shape, 1000, warm_up=warm_up, hold=0.4)
+    rising = int(warm_up * 1000) - 1
+    expected = (np.arange(rising) + 1) / 1000 / warm_up
+    np.testing.assert_allclose(shares[:rising], expected, rtol=1e-4)
+
+
+@given(parts)
+def test_tri_stage_holds_its_peak_over_its_part(parts):
+    warm_up, hold = parts
+    shares = rates("tri_stage", 1000, warm_up=warm_up, hold=hold)
+    done = np.arange(1, 1001) / 1000
+    held = shares[(done > warm_up + 1e-4) & (done < warm_up + hold - 1e-4)]
+    np.testing.assert_allclose(held, 1, atol=1e-4)
+
+
+def test_without_a_warm_up_the_first_step_has_the_peak_already():
+    assert rates("tri_stage", 100, warm_up=0.0)[0] == pytest.approx(1)
+    assert rates("linear", 100, warm_up=0.0)[0] == pytest.approx(0.99)
