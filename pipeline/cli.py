@@ -65,7 +65,7 @@ class LazyCommands(click.Group):
 def w2v(ctx: click.Context, debug: bool) -> None:
     """From a PyTorch Wav2Vec2 checkpoint to a gated, published TensorFlow speech recogniser.
 
-    Exit codes: 0 done, 2 bad input, 3 refused by the gate, 1 anything else.
+    Exit codes: 0 done, 2 bad input, 3 refused by the gate, 143 told to stop, 1 anything else.
     """
     ctx.obj = {"debug": debug}
 

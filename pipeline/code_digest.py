@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent
 # Every executor may use these two; a custom node also its own folder.
 SHARED_ROOMS = ("models", "schemas")
 # Code that stock nodes are given by import path.
-CODE_OF_STOCK_NODES = {"Transform": "components/transform"}
+CODE_OF_STOCK_NODES = {"Transform": "components/transform", "Tuner": "components/tuner"}
 SOURCES = ("*.py", "*.pbtxt", "*.jinja", "*.kt")
 
 

@@ -31,7 +31,8 @@ from components.transform.config import TextConfig
 from components.wer_evaluator.config import EvaluationConfig
 from models.errors import BadInputError
 from models.export.config import ExportConfig
-from models.training.config import TrainingConfig
+from models.training.config import TeacherConfig, TrainingConfig
+from models.training.tuning import TuningConfig, knobs
 
 READY_CONFIGS = Path(__file__).parent / "configs"
 SHIPPED_CHECKPOINTS = Path(__file__).parent.parent / "models" / "pretrained"
@@ -50,9 +51,32 @@ PIPELINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The checkpoint to start from: a folder in Hugging Face layout."""
+    """What training starts from."""
 
-    checkpoint: str
+    # A folder in Hugging Face layout; with a teacher it is the teacher's.
+    checkpoint: str = ""
+    # From what was trained for this pipeline's last blessed model, as soon as there is one: each
+    # run of a schedule goes on learning, from its own span of data.
+    warm_start: bool = False
+    # What is trained is a smaller student, which starts with some of this one's layers.
+    teacher: TeacherConfig | None = None
+
+    def __post_init__(self) -> None:
+        if self.teacher is None:
+            if not self.checkpoint:
+                raise ValueError("model.checkpoint is missing")
+            return
+        if self.checkpoint not in ("", self.teacher.checkpoint):
+            raise ValueError(
+                "model.checkpoint must be left out beside model.teacher: a student starts with "
+                "its teacher's weights"
+            )
+        if self.warm_start:
+            raise ValueError(
+                "model.warm_start must be false beside model.teacher: the last blessed model is "
+                "the student of an earlier run"
+            )
+        object.__setattr__(self, "checkpoint", self.teacher.checkpoint)
 
 
 @dataclass(frozen=True)
@@ -87,6 +111,8 @@ class RunConfig:
     model: ModelConfig
     text: TextConfig = field(default_factory=TextConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    # A search for a better recipe, before each training on new data.
+    tuning: TuningConfig | None = None
     export: ExportConfig = field(default_factory=ExportConfig)
     # Trained on the train split's transcripts where the evaluation searches with one.
     language_model: LanguageModelConfig | None = None
@@ -100,6 +126,18 @@ class RunConfig:
             raise ValueError(
                 "release.hub_folder has nothing to hold: name export.hub: [recogniser, encoder]"
             )
+        if self.model.teacher and self.text.vocabulary != "checkpoint":
+            raise ValueError(
+                "text.vocabulary must be checkpoint beside model.teacher: a student writes its "
+                "teacher's alphabet"
+            )
+        if self.model.teacher and self.tuning:
+            raise ValueError(
+                "tuning must be left out beside model.teacher: what it finds for the teacher's "
+                "size is not the student's recipe"
+            )
+        if self.tuning:
+            knobs(self.training, self.tuning)  # says what of the recipe cannot be varied so
         if not PIPELINE_NAME.fullmatch(self.name):
             raise ValueError(
                 f"name: {self.name!r} must be lower-case letters, digits and hyphens (at most 128)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfx.components import StatisticsGen, Trainer, Transform
+from tfx.components import StatisticsGen, Trainer, Transform, Tuner
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
@@ -30,6 +30,7 @@ from pipeline.node_options import (
     trainer_config,
     transcript_rules,
     transform_config,
+    tuner_config,
 )
 from pipeline.provenance import Provenance
 
@@ -67,17 +68,43 @@ def create_pipeline(
         disable_statistics=True,
     )
 
-    checkpoint = CheckpointImporter(config.model.checkpoint, provenance.checkpoint_sha256)
+    last_blessed = Resolver(
+        strategy_class=LatestBlessedModelStrategy,
+        model=Channel(type=Model),
+        model_blessing=Channel(type=ModelBlessing),
+    ).with_id("LatestBlessed")
+    checkpoint = CheckpointImporter(
+        config.model.checkpoint,
+        provenance.checkpoint_sha256,
+        config.text.vocabulary,
+        last_blessed=last_blessed.outputs["model"] if config.model.warm_start else None,
+    )
+    learning = {
+        "examples": speech,
+        "transform_graph": transform.outputs["transform_graph"],
+        "base_model": checkpoint.outputs["model"],
+        "train_args": trainer_pb2.TrainArgs(splits=[TRAIN], num_steps=config.training.total_steps),
+        "eval_args": trainer_pb2.EvalArgs(splits=[DEV]),
+    }
+    tuners = (
+        [
+            Tuner(
+                tuner_fn="components.tuner.tuner.tuner_fn",
+                custom_config=tuner_config(config, config.tuning, root),
+                **learning,
+            )
+        ]
+        if config.tuning
+        else []
+    )
     trainer = Trainer(
         run_fn="models.training.run_fn",
-        examples=speech,
-        transform_graph=transform.outputs["transform_graph"],
-        base_model=checkpoint.outputs["model"],
-        train_args=trainer_pb2.TrainArgs(splits=[TRAIN], num_steps=config.training.total_steps),
-        eval_args=trainer_pb2.EvalArgs(splits=[DEV]),
+        hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         custom_config=trainer_config(config),
+        **learning,
     )
-    trainer.add_upstream_node(validator)  # bad data must stop here, not train
+    for learner in (*tuners, trainer):
+        learner.add_upstream_node(validator)  # bad data must stop here, not train
 
     exporter = ModelExporter(
         model=trainer.outputs["model"],
@@ -85,6 +112,7 @@ def create_pipeline(
         examples=speech,
         export=config.export,
         probe_split=DEV,
+        first_checkpoint_sha256=provenance.checkpoint_sha256,
     )
     exported = exporter.outputs["exported_model"]
 
@@ -99,11 +127,6 @@ def create_pipeline(
         evaluation=config.evaluation,
         language_model=language_models[0].outputs["language_model"] if language_models else None,
     )
-    last_blessed = Resolver(
-        strategy_class=LatestBlessedModelStrategy,
-        model=Channel(type=Model),
-        model_blessing=Channel(type=ModelBlessing),
-    ).with_id("LatestBlessed")
     # Blessed or not: its report carries the history on.
     last_judged = Resolver(
         strategy_class=LatestArtifactStrategy,
@@ -121,13 +144,15 @@ def create_pipeline(
 
     pusher = ReleasePusher(
         model=exported,
+        base_model=checkpoint.outputs["model"],
         examples=speech,
         evaluation=evaluator.outputs["evaluation"],
         report=gate.outputs["report"],
         blessing=gate.outputs["blessing"],
         release=config.release,
         name=config.name,
-        **vars(provenance),
+        config_sha256=provenance.config_sha256,
+        code_version=provenance.code_version,
     )
 
     nodes = [
@@ -136,13 +161,14 @@ def create_pipeline(
         schema,
         last_passed,
         validator,
-        checkpoint,
         transform,
+        last_blessed,
+        checkpoint,
+        *tuners,
         trainer,
         exporter,
         *language_models,
         evaluator,
-        last_blessed,
         last_judged,
         gate,
         pusher,

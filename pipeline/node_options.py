@@ -9,7 +9,10 @@ import tensorflow_data_validation as tfdv
 import schemas
 from components.speech_example_gen.config import TranscriptRules
 from components.transform import preprocessing
-from models.training.node import CONFIG_KEY
+from components.tuner.tuner import FOLDER_KEY, TUNING_KEY
+from models import filesystem
+from models.training.node import CONFIG_KEY, TEACHER_KEY, UNFINISHED_FOLDER
+from models.training.tuning import TuningConfig
 from models.vocabulary import Vocabulary
 from pipeline.config import RunConfig
 from pipeline.provenance import Provenance
@@ -45,4 +48,13 @@ def transform_config(config: RunConfig, provenance: Provenance) -> dict[str, str
 
 
 def trainer_config(config: RunConfig) -> dict[str, str]:
-    return {CONFIG_KEY: to_json(config.training)}
+    teacher = config.model.teacher
+    return {CONFIG_KEY: to_json(config.training)} | (
+        {TEACHER_KEY: to_json(teacher)} if teacher else {}
+    )
+
+
+def tuner_config(config: RunConfig, tuning: TuningConfig, root: str) -> dict[str, str]:
+    # Outside of the node's artifacts, which are another folder at each try.
+    folder = filesystem.join(root, "Tuner", UNFINISHED_FOLDER)
+    return {**trainer_config(config), TUNING_KEY: to_json(tuning), FOLDER_KEY: folder}

@@ -20,6 +20,7 @@ from components.speech_example_gen.properties import below_corpus, files_of
 from components.speech_example_gen.sources import source_type
 from models import filesystem
 from models.errors import BadInputError
+from models.training.config import TeacherConfig
 from models.vocabulary import VOCABULARY_FILE
 from pipeline.config import RunConfig
 
@@ -221,16 +222,17 @@ def _first_files(pattern: str, at_most: int = LOOKED_AT) -> list[str]:
 def check_checkpoint(config: RunConfig) -> None:
     """The files every checkpoint needs; what is in them is the importer's affair."""
     folder = config.model.checkpoint
+    key = "model.teacher.checkpoint" if config.model.teacher else "model.checkpoint"
     if filesystem.is_remote(folder):
         return
     if os.path.isfile(folder):
         raise BadInputError(
-            f"model.checkpoint is the file {folder}, but a run starts from a folder; make one: "
+            f"{key} is the file {folder}, but a run starts from a folder; make one: "
             f"w2v convert {folder} --to DIR"
         )
     if not os.path.isdir(folder):
         raise BadInputError(
-            f"There is no checkpoint folder at {folder} (model.checkpoint); give a folder in "
+            f"There is no checkpoint folder at {folder} ({key}); give a folder in "
             "Hugging Face layout, with config.json, model.safetensors and vocab.json."
         )
     brings_vocabulary = config.text.vocabulary == "checkpoint"
@@ -245,6 +247,23 @@ def check_checkpoint(config: RunConfig) -> None:
             f"The checkpoint folder {folder} has no weights; put model.safetensors or "
             "pytorch_model.bin beside its config.json."
         )
+    if config.model.teacher:
+        _check_teacher(folder, config.model.teacher)
+
+
+def _check_teacher(folder: str, teacher: TeacherConfig) -> None:
+    """It has something to teach, and more layers than its student."""
+    from models.training.distillation import kept_layers  # TensorFlow only where there is one
+    from models.wav2vec2.assignment import CTC_HEAD
+    from models.wav2vec2.checkpoint_files import open_checkpoint
+
+    checkpoint = open_checkpoint(folder)
+    if not checkpoint.holds(CTC_HEAD):
+        raise BadInputError(
+            f"The teacher {folder} (model.teacher.checkpoint) was never trained to recognise: it "
+            "has no CTC head; fine-tune it first, and give what that run's Trainer wrote."
+        )
+    kept_layers(checkpoint.config.num_hidden_layers, teacher.layers)
 
 
 def check_root(root: Path) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import absl.logging
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from models.progress import LOGGER_NAME
 
@@ -24,6 +25,8 @@ from models.progress import LOGGER_NAME
 NODE_STARTS = ("Component %s is running.", "node %s is running.")
 NODE_ENDS = ("Component %s is finished.", "node %s is finished.")
 CACHE_HIT = "A cached execution %d is used."
+# Columns of a terminal on which a long bar leaves room for a note.
+WIDE = 100
 
 
 @contextlib.contextmanager
@@ -68,11 +71,13 @@ class Screen(logging.Handler):
         self._bars = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=28),
+            BarColumn(bar_width=28 if console.width >= WIDE else 12),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[note]}"),
+            # The note takes what the others leave, and is cut off there.
+            TextColumn("[dim]{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True)),
             console=console,
+            expand=True,
             transient=True,
             disable=not console.is_terminal,
             # What anybody prints belongs to the log file, not above the bars.
@@ -132,9 +137,13 @@ class Screen(logging.Handler):
         self._bars.update(self._step_bar, visible=False)
 
     def _show_step(self, progress) -> None:
+        description = f"  {progress.step}"
+        # The clock of a step starts with it.
+        if self._bars.tasks[self._step_bar].description != description:
+            self._bars.reset(self._step_bar)
         self._bars.update(
             self._step_bar,
-            description=f"  {progress.step}",
+            description=description,
             completed=progress.done,
             total=progress.total,
             note=progress.note,

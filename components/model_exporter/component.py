@@ -16,6 +16,8 @@ class ModelExporterSpec(ComponentSpec):
     PARAMETERS = {
         "export": ExecutionParameter(type=str),
         "probe_split": ExecutionParameter(type=str),
+        # Of the run's model.checkpoint: what goes on from this model must still begin there.
+        "first_checkpoint_sha256": ExecutionParameter(type=str),
     }
     INPUTS = {
         "model": ChannelParameter(type=standard_artifacts.Model),
@@ -38,6 +40,7 @@ class ModelExporter(base_component.BaseComponent):
         examples: types.BaseChannel,
         export: ExportConfig,
         probe_split: str,
+        first_checkpoint_sha256: str,
     ) -> None:
         super().__init__(
             ModelExporterSpec(
@@ -46,6 +49,7 @@ class ModelExporter(base_component.BaseComponent):
                 examples=examples,
                 export=to_json(export),
                 probe_split=probe_split,
+                first_checkpoint_sha256=first_checkpoint_sha256,
                 exported_model=types.Channel(type=standard_artifacts.Model),
             )
         )

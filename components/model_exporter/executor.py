@@ -18,7 +18,7 @@ from models.export.saved_model import ServingModule
 from models.processor import Processor
 from models.transform_graph import TransformGraph
 from models.wav2vec2 import Wav2Vec2ForCTC
-from schemas import speech_example
+from schemas import model_properties, speech_example
 from schemas.properties import from_json
 
 Artifacts = dict[str, list[Artifact]]
@@ -47,6 +47,11 @@ class Executor(base_executor.BaseExecutor):
         artifacts = export_all(module, output.uri, config, utterances)
         for artifact in artifacts:
             output.set_int_custom_property(f"{artifact.name}_bytes", artifact.bytes)
+        # What a later run needs to go on learning from here.
+        output.set_string_custom_property(model_properties.TRAINED_MODEL, trained)
+        output.set_string_custom_property(
+            model_properties.FIRST_CHECKPOINT_SHA256, exec_properties["first_checkpoint_sha256"]
+        )
 
 
 def read_utterances(files: str, count: int) -> list[np.ndarray]:

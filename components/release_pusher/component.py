@@ -16,13 +16,13 @@ class ReleasePusherSpec(ComponentSpec):
     PARAMETERS = {
         "release": ExecutionParameter(type=str),
         "name": ExecutionParameter(type=str),
-        "checkpoint": ExecutionParameter(type=str),
-        "checkpoint_sha256": ExecutionParameter(type=str),
         "config_sha256": ExecutionParameter(type=str),
         "code_version": ExecutionParameter(type=str),
     }
     INPUTS = {
         "model": ChannelParameter(type=standard_artifacts.Model),
+        # What training began from: it says which checkpoint that was.
+        "base_model": ChannelParameter(type=standard_artifacts.Model),
         "examples": ChannelParameter(type=standard_artifacts.Examples),
         "evaluation": ChannelParameter(type=standard_artifacts.ModelEvaluation),
         "report": ChannelParameter(type=standard_artifacts.ModelEvaluation),
@@ -40,28 +40,26 @@ class ReleasePusher(base_component.BaseComponent):
     def __init__(
         self,
         model: types.BaseChannel,
+        base_model: types.BaseChannel,
         examples: types.BaseChannel,
         evaluation: types.BaseChannel,
         report: types.BaseChannel,
         blessing: types.BaseChannel,
         release: ReleaseConfig,
         name: str,
-        checkpoint: str,
-        checkpoint_sha256: str,
         config_sha256: str,
         code_version: str,
     ) -> None:
         super().__init__(
             ReleasePusherSpec(
                 model=model,
+                base_model=base_model,
                 examples=examples,
                 evaluation=evaluation,
                 report=report,
                 blessing=blessing,
                 release=to_json(release),
                 name=name,
-                checkpoint=checkpoint,
-                checkpoint_sha256=checkpoint_sha256,
                 config_sha256=config_sha256,
                 code_version=code_version,
                 pushed_model=types.Channel(type=standard_artifacts.PushedModel),

@@ -22,6 +22,7 @@ from components.release_pusher.releases import Publication, keep_last, publish
 from components.wer_evaluator.scores import read_scores, whole
 from models.artifact_kinds import HubKind
 from models.export.artifacts import hub_folders, shipped_folders
+from schemas import model_properties
 from schemas.properties import from_json
 from schemas.release_manifest import Provenance
 
@@ -98,9 +99,10 @@ def _publish_hub(
 
 def _provenance(input_dict: Artifacts, exec_properties: dict[str, Any]) -> Provenance:
     examples = artifact_utils.get_single_instance(input_dict["examples"])
+    base = artifact_utils.get_single_instance(input_dict["base_model"])
     return Provenance(
-        checkpoint=exec_properties["checkpoint"],
-        checkpoint_sha256=exec_properties["checkpoint_sha256"],
+        checkpoint=base.get_string_custom_property(model_properties.CHECKPOINT),
+        checkpoint_sha256=base.get_string_custom_property(model_properties.CHECKPOINT_SHA256),
         config_sha256=exec_properties["config_sha256"],
         data_fingerprint=examples.get_string_custom_property("input_fingerprint"),
         data_span=examples.get_int_custom_property("span"),

@@ -11,6 +11,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 import kubeflow.compile
 from kubeflow.compile import compile_for_vertex
 from models.errors import BadInputError
+from models.training.tuning import TuningConfig
 from pipeline.config import RunnerConfig, load_config
 
 ROOT = "gs://bucket/w2v"
@@ -97,6 +98,24 @@ def test_an_engine_that_is_not_told_what_it_needs_is_refused(config, tmp_path):
 def test_the_same_config_compiles_to_the_same_bytes(compiled, config, tmp_path):
     compile_for_vertex(config, ROOT, tmp_path / "again.json")
     assert (tmp_path / "again.json").read_bytes() == compiled.read_bytes()
+
+
+def test_a_warm_start_and_a_tuning_compile_as_well(config, tmp_path):
+    learning_on = dataclasses.replace(
+        config,
+        model=dataclasses.replace(config.model, warm_start=True),
+        tuning=TuningConfig(trial_steps=100),
+    )
+    job = compile_for_vertex(learning_on, ROOT, tmp_path / "pipeline.json")
+    spec = json_format.ParseDict(job["pipelineSpec"], pipeline_spec_pb2.PipelineSpec())
+    tasks = spec.root.dag.tasks
+    assert set(tasks) == NODES | {"Tuner"}
+    blessed = tasks["CheckpointImporter"].inputs.artifacts["last_blessed"].task_output_artifact
+    assert blessed.producer_task == "LatestBlessed-model-resolver"
+    values = tasks["Trainer"].inputs.artifacts["hyperparameters"].task_output_artifact
+    assert values.producer_task == "Tuner"
+    told = str(tasks["Tuner"].inputs.parameters["custom_config"])
+    assert f"{ROOT}/librispeech-100h/Tuner/.unfinished" in told
 
 
 def test_a_root_that_the_cluster_cannot_see_is_refused(config, tmp_path):

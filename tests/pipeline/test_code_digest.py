@@ -14,10 +14,8 @@ from pipeline.provenance import Provenance
 @pytest.fixture(scope="module")
 def nodes():
     provenance = Provenance("checkpoint", "c", "d", "e")
-    return {
-        node.id: node
-        for node in create_pipeline(load_config("demo"), provenance, "/root", []).components
-    }
+    config = load_config("demo", overrides=["tuning={trial_steps: 8}"])
+    return {node.id: node for node in create_pipeline(config, provenance, "/root", []).components}
 
 
 def test_every_node_of_the_dag_carries_its_digest(nodes):
@@ -29,6 +27,7 @@ def test_a_node_runs_on_the_shared_rooms_and_its_own(nodes):
     assert rooms_of(nodes["ReleaseGate"]) == ("models", "schemas", "components/release_gate")
     assert rooms_of(nodes["Transform"]) == ("models", "schemas", "components/transform")
     assert rooms_of(nodes["Trainer"]) == ("models", "schemas")
+    assert rooms_of(nodes["Tuner"]) == ("models", "schemas", "components/tuner")
 
 
 @pytest.mark.parametrize("name", ["executor.py", "report/templates/report.html.jinja"])

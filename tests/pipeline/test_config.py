@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import BadInputError
-from pipeline.config import load_config, parse_config, ready_configs
+from pipeline.config import find_config, load_config, parse_config, ready_configs
 
 MINIMAL = {"name": "mine", "data": {"corpus": "/corpus"}, "model": {"checkpoint": "/checkpoint"}}
 
@@ -14,6 +14,14 @@ MINIMAL = {"name": "mine", "data": {"corpus": "/corpus"}, "model": {"checkpoint"
 @pytest.mark.parametrize("name", ready_configs())
 def test_every_ready_config_is_valid(name):
     assert load_config(name, root="/tmp/w2v").name
+
+
+def test_the_tuning_that_a_ready_config_proposes_fits_its_recipe():
+    proposed = find_config("librispeech-100h").read_text(encoding="utf-8")
+    lines = proposed[proposed.index("# tuning:") :].partition("\n\n")[0].splitlines()
+    tuning = yaml.safe_load("\n".join(line.removeprefix("# ") for line in lines))["tuning"]
+    assert load_config("librispeech-100h", overrides=[f"tuning={tuning}"]).tuning.trials == 12
+    assert load_config("demo", overrides=["tuning={trials: 3, trial_steps: 60}"]).tuning
 
 
 def test_a_minimal_config_takes_its_defaults_from_the_paper():
@@ -38,6 +46,11 @@ def test_a_minimal_config_takes_its_defaults_from_the_paper():
         ({"training": {"precision": "float8"}}, 'training.precision is "float8"'),
         ({"data": {}}, "data.corpus is missing"),
         ({"name": "My Pipeline"}, "'My Pipeline' must be lower-case letters"),
+        ({"tuning": {"trials": 3}}, "tuning.trial_steps is missing"),
+        (
+            {"tuning": {"trial_steps": 9, "dropout": [0.1, 0.2]}, "training": {"dropout": 0.0}},
+            "tuning.dropout must hold training.dropout (0), not [0.1, 0.2]",
+        ),
         ({"export": {"tflite_seconds": []}}, "export.tflite_seconds: name at least one length"),
     ],
 )
@@ -90,7 +103,9 @@ def test_broken_yaml_names_the_line(tmp_path):
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
         max_leaves=8,
     ),
-    st.sampled_from(["name", "data", "model", "training", "gate", "evaluation", "export"]),
+    st.sampled_from(
+        ["name", "data", "model", "training", "tuning", "gate", "evaluation", "export"]
+    ),
 )
 def test_nonsense_in_any_section_is_bad_input_and_never_another_error(nonsense, section):
     try:
@@ -104,3 +119,39 @@ def test_equal_configs_have_equal_digests_and_a_change_changes_it():
     same = parse_config(yaml.safe_load(yaml.safe_dump(MINIMAL)), "b.yaml")
     other = parse_config(MINIMAL | {"training": {"batch_size": 1}}, "c.yaml")
     assert one.sha256 == same.sha256 != other.sha256
+
+
+TEACHER = {"checkpoint": "runs/teacher", "layers": 2}
+
+
+def test_with_a_teacher_the_run_starts_from_the_teachers_checkpoint():
+    model = parse_config(MINIMAL | {"model": {"teacher": TEACHER}}, "mine.yaml").model
+    assert model.checkpoint == model.teacher.checkpoint == "runs/teacher"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"model": {}}, "model.checkpoint is missing"),
+        (
+            {"model": {"teacher": TEACHER, "checkpoint": "other"}},
+            "model.checkpoint must be left out beside model.teacher",
+        ),
+        (
+            {"model": {"teacher": TEACHER, "warm_start": True}},
+            "model.warm_start must be false beside model.teacher",
+        ),
+        (
+            {"model": {"teacher": TEACHER}, "text": {"vocabulary": "fit"}},
+            "text.vocabulary must be checkpoint beside model.teacher",
+        ),
+        (
+            {"model": {"teacher": TEACHER}, "tuning": {"trial_steps": 10}},
+            "tuning must be left out beside model.teacher",
+        ),
+        ({"model": {"teacher": TEACHER | {"layers": 0}}}, "model.teacher.layers must be at least"),
+    ],
+)
+def test_what_makes_no_sense_beside_a_teacher_is_refused_by_its_key(settings, sentence):
+    with pytest.raises(BadInputError, match=sentence):
+        parse_config(MINIMAL | settings, "mine.yaml")

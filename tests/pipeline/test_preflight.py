@@ -14,8 +14,10 @@ from apache_beam.options.pipeline_options import S3Options
 
 from components.speech_example_gen import files
 from models.errors import BadInputError
+from models.training.config import TeacherConfig
+from models.wav2vec2 import Wav2Vec2Config, Wav2Vec2Model
 from pipeline import preflight
-from pipeline.config import load_config
+from pipeline.config import ModelConfig, load_config
 from pipeline.preflight import check_before_run
 
 
@@ -233,3 +235,27 @@ def test_a_full_disk_is_told_before_it_costs_anything(config, tmp_path, monkeypa
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: usage(1 << 40, 1 << 40, 1 << 20))
     with pytest.raises(BadInputError, match="Only 1 MiB are free"):
         check_before_run(config, tmp_path)
+
+
+def with_teacher(config, folder, layers):
+    teacher = TeacherConfig(str(folder), layers=layers)
+    return dataclasses.replace(config, model=ModelConfig(teacher=teacher))
+
+
+def test_a_teacher_must_be_there_and_deeper_than_its_student(config, tiny_checkpoint, tmp_path):
+    check_before_run(with_teacher(config, tiny_checkpoint, layers=1), tmp_path)
+    with pytest.raises(BadInputError, match=r"layers is 2, but the teacher has 2 transformer"):
+        check_before_run(with_teacher(config, tiny_checkpoint, layers=2), tmp_path)
+    with pytest.raises(
+        BadInputError, match=r"no checkpoint folder at .*model\.teacher\.checkpoint"
+    ):
+        check_before_run(with_teacher(config, tmp_path / "nowhere", layers=1), tmp_path)
+
+
+def test_a_teacher_that_was_never_trained_to_recognise_is_refused(
+    config, tiny_checkpoint, tmp_path
+):
+    folder = shutil.copytree(tiny_checkpoint, tmp_path / "pretrained")
+    Wav2Vec2Model(Wav2Vec2Config.from_json(folder), seed=0).save_pretrained(folder)
+    with pytest.raises(BadInputError, match="has no CTC head; fine-tune it first"):
+        check_before_run(with_teacher(config, folder, layers=1), tmp_path)

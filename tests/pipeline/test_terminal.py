@@ -147,6 +147,29 @@ def test_progress_moves_the_bar_of_its_step(drawn):
     assert bar.fields["note"] == "loss 1.5"
 
 
+def test_the_clock_of_a_step_starts_with_it(drawn):
+    screen, _ = drawn
+    bar = screen._bars.tasks[-1]
+    report("Reading", 30, 120)
+    started = bar.start_time
+    report("Reading", 40, 120)
+    assert bar.start_time == started
+    report("Fine-tuning", 5, 100)
+    assert bar.start_time > started and bar.completed == 5
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_note_that_is_too_long_is_cut_at_its_end(width):
+    note = "2 h 30 min left · " + "loss 0.412 · " * 10
+    with Screen(Console(file=io.StringIO(), width=width, force_terminal=True)) as screen:
+        report("Fine-tuning", 30, 120, note)
+        seen = Console(file=io.StringIO(), width=width, record=True)
+        seen.print(screen._bars.get_renderable())
+    line = seen.export_text().splitlines()[-1]
+    assert "Fine-tuning" in line and "25 %" in line and "0:00:00 2 h 30 min left · loss" in line
+    assert line.endswith("…") and len(line) == width
+
+
 def test_a_screen_that_is_closed_listens_no_more():
     text = io.StringIO()
     with Screen(Console(file=text)):

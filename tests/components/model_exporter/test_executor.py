@@ -40,18 +40,25 @@ def inputs(tiny_checkpoint, transform_graph_folder, speech_records, tmp_path_fac
 
 def run_export(inputs, folder):
     output = artifact(standard_artifacts.Model, folder)
-    properties = {"export": to_json(CONFIG), "probe_split": "dev"}
+    properties = {
+        "export": to_json(CONFIG),
+        "probe_split": "dev",
+        "first_checkpoint_sha256": "c" * 64,
+    }
     Executor().Do(inputs, {"exported_model": [output]}, properties)
     return output
 
 
-def test_the_artifact_holds_every_export_and_its_sizes(inputs, tmp_path):
+def test_the_artifact_holds_every_export_and_says_its_sizes_and_its_training(inputs, tmp_path):
     output = run_export(inputs, tmp_path)
     index = read_index(str(tmp_path))
     assert [one.name for one in index] == ["saved_model", "tflite_float32", "onnx_float32"]
     for one in index:
         assert output.get_int_custom_property(f"{one.name}_bytes") == one.bytes > 0
         assert open_recogniser(tmp_path / one.path)
+    trained = f"{inputs['model'][0].uri}/Format-Serving"
+    assert output.get_string_custom_property("trained_model") == trained
+    assert output.get_string_custom_property("first_checkpoint_sha256") == "c" * 64
     signatures = tf.saved_model.load(str(tmp_path / "Format-Serving")).signatures
     assert {"serving_default", "examples"} <= set(signatures)
     texts = signatures["examples"](examples=tf.constant([speech_example(0, "", 0.5)]))["text"]

@@ -22,8 +22,6 @@ from tests.components.release_pusher.destinations.loopback import serving
 
 ABOUT = {
     "name": "demo",
-    "checkpoint": "tiny",
-    "checkpoint_sha256": "c" * 64,
     "config_sha256": "d" * 64,
     "code_version": "1.0",
 }
@@ -69,8 +67,12 @@ def push(tmp_path, hub_model, pushed):
         blessing.set_int_custom_property("blessed", int(blessed))
         examples = artifact(standard_artifacts.Examples, tmp_path / "examples")
         examples.set_string_custom_property("input_fingerprint", "e" * 64)
+        base_model = artifact(standard_artifacts.Model, tmp_path / "base_model")
+        base_model.set_string_custom_property("checkpoint", "tiny")
+        base_model.set_string_custom_property("checkpoint_sha256", "c" * 64)
         inputs = {
             "model": artifact(standard_artifacts.Model, tmp_path / "model"),
+            "base_model": base_model,
             "examples": examples,
             "evaluation": artifact(standard_artifacts.ModelEvaluation, tmp_path / "evaluation"),
             "report": artifact(standard_artifacts.ModelEvaluation, tmp_path / "report"),
@@ -102,6 +104,8 @@ def test_what_is_blessed_is_published_with_its_report_and_scores(push, config):
     assert [file.path for file in manifest.files] == ["saved_model.pb", "report/report.md"]
     assert manifest.wer == {"saved_model/unpadded": 0.02}
     assert manifest.provenance.data_fingerprint == "e" * 64
+    assert manifest.provenance.checkpoint == "tiny"
+    assert manifest.provenance.checkpoint_sha256 == "c" * 64
 
 
 def test_what_is_not_blessed_leaves_no_trace(push, config):
