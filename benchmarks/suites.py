@@ -10,12 +10,14 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.base_model import SAMPLES, base_models, products_alone
+from benchmarks.distillation import distillation
 from benchmarks.evaluation import padding, scoring
 from benchmarks.gate import gate
 from benchmarks.ingest import ingest
 from benchmarks.reading import reading
 from benchmarks.rows import Row, measure_in_turns
 from benchmarks.runtimes import runtimes
+from benchmarks.training import training
 
 TORCH = "PyTorch eager"
 GRAPH, XLA = "ours, graph", "ours, XLA"
@@ -62,19 +64,6 @@ def forward() -> list[Row]:
     return measure_in_turns("base forward, 1 × 246 000", contenders, TORCH, rounds=7)
 
 
-def training_step() -> list[Row]:
-    """Forward, CTC, backward and AdamW on wav2vec2-base, batch of four times four seconds."""
-    ours, theirs = base_models()
-    generator = np.random.default_rng(0)
-    waveforms = generator.normal(size=(4, 64_000)).astype(np.float32)
-    labels = generator.integers(4, 32, size=(4, 40))
-    contenders = {
-        TORCH: _torch_step(theirs, waveforms, labels),
-        GRAPH: _our_step(ours, waveforms, labels),
-    }
-    return measure_in_turns("base training step, 4 × 4 s", contenders, TORCH, rounds=4)
-
-
 def loading() -> list[Row]:
     """Peak memory of loading a checkpoint of wav2vec2-large's size, in parts of the file's size."""
     from models.wav2vec2 import Wav2Vec2Config, Wav2Vec2ForCTC
@@ -95,7 +84,7 @@ def loading() -> list[Row]:
 
 SUITES: dict[str, Callable[[], list[Row]]] = {
     "forward": forward,
-    "training_step": training_step,
+    "training": training,
     "loading": loading,
     "ingest": ingest,
     "reading": reading,
@@ -103,6 +92,7 @@ SUITES: dict[str, Callable[[], list[Row]]] = {
     "padding": padding,
     "scoring": scoring,
     "gate": gate,
+    "distillation": distillation,
 }
 
 
@@ -126,39 +116,3 @@ def _graph(model, audio) -> Callable[[], object]:
 
     compiled = tf.function(lambda waveforms: model(waveforms))
     return lambda: compiled(audio).numpy()
-
-
-def _our_step(model, waveforms: np.ndarray, labels: np.ndarray) -> Callable[[], object]:
-    import tensorflow as tf
-
-    from models.training.config import Stage, TrainingConfig
-    from models.training.loop import make_train_step
-
-    step = make_train_step(
-        model, Stage("all", steps=100, learning_rate=1e-5, schedule="constant"), TrainingConfig()
-    )
-    batch = (
-        tf.constant(waveforms),
-        tf.fill([len(waveforms)], waveforms.shape[1]),
-        tf.constant(labels, tf.int32),
-        tf.fill([len(labels)], labels.shape[1]),
-    )
-    return lambda: float(step(*batch)[0])
-
-
-def _torch_step(model, waveforms: np.ndarray, labels: np.ndarray) -> Callable[[], object]:
-    import torch
-
-    model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
-    audio, targets = torch.from_numpy(waveforms), torch.from_numpy(labels)
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = model(audio, labels=targets).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        return loss.item()
-
-    return step
