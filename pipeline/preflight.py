@@ -220,11 +220,19 @@ def _first_files(pattern: str, at_most: int = LOOKED_AT) -> list[str]:
 
 
 def check_checkpoint(config: RunConfig) -> None:
-    """The files every checkpoint needs; what is in them is the importer's affair."""
-    folder = config.model.checkpoint
+    """The files every checkpoint needs, and what a teacher's header says.
+
+    What else is in them is the importer's affair.
+    """
+    folder, teacher = config.model.checkpoint, config.model.teacher
+    if not filesystem.is_remote(folder):
+        _check_checkpoint_folder(config, folder)
+    if teacher:
+        _check_teacher(folder, teacher)
+
+
+def _check_checkpoint_folder(config: RunConfig, folder: str) -> None:
     key = "model.teacher.checkpoint" if config.model.teacher else "model.checkpoint"
-    if filesystem.is_remote(folder):
-        return
     if os.path.isfile(folder):
         raise BadInputError(
             f"{key} is the file {folder}, but a run starts from a folder; make one: "
@@ -247,8 +255,6 @@ def check_checkpoint(config: RunConfig) -> None:
             f"The checkpoint folder {folder} has no weights; put model.safetensors or "
             "pytorch_model.bin beside its config.json."
         )
-    if config.model.teacher:
-        _check_teacher(folder, config.model.teacher)
 
 
 def _check_teacher(folder: str, teacher: TeacherConfig) -> None:
@@ -257,7 +263,15 @@ def _check_teacher(folder: str, teacher: TeacherConfig) -> None:
     from models.wav2vec2.assignment import CTC_HEAD
     from models.wav2vec2.checkpoint_files import open_checkpoint
 
-    checkpoint = open_checkpoint(folder)
+    filesystem.refuse_unknown_scheme(folder)
+    try:
+        checkpoint = _within(SECONDS_TO_ANSWER, partial(open_checkpoint, folder), folder)
+    except filesystem.errors_of(folder) as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise BadInputError(
+            f"The teacher {folder} (model.teacher.checkpoint) cannot be read ({reason}); check the "
+            "path and the credentials for it."
+        ) from error
     if not checkpoint.holds(CTC_HEAD):
         raise BadInputError(
             f"The teacher {folder} (model.teacher.checkpoint) was never trained to recognise: it "

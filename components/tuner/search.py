@@ -46,6 +46,7 @@ class RecipeSearch(BaseTuner):
     ) -> None:
         self._recipe, self._tuning, self._folder, self._train = recipe, tuning, folder, train
         self._knobs = knobs(recipe, tuning)
+        self._reasons: dict[str, str] = {}  # why a trial failed, by its id
         super().__init__(_oracle(tuning, self._knobs), directory=folder, project_name="trials")
 
     def search(self, **fit_kwargs: Any) -> None:
@@ -58,7 +59,7 @@ class RecipeSearch(BaseTuner):
         if len(failed) == len(self.trials):
             raise W2vError(
                 f"Not one of {len(failed)} trials of the tuning could be trained; the last: "
-                f"{_reason(failed[-1])}"
+                f"{self._reason(failed[-1])}"
             )
         filesystem.remove(self._folder)
 
@@ -73,6 +74,7 @@ class RecipeSearch(BaseTuner):
         except (BadInputError, PreemptedError) as error:
             raise tuner_errors.FatalError from error
         except W2vError as error:  # training that these values let run away
+            self._reasons[trial.trial_id] = str(error)
             raise tuner_errors.FailedTrialError(str(error)) from error
         except Exception as error:  # no other values would help
             raise tuner_errors.FatalError from error
@@ -108,8 +110,14 @@ class RecipeSearch(BaseTuner):
             trial.trial_id,
             f"{100 * trial.score:.2f} %" if learned else "failed",
             *(f"{values[knob.name]:.4g}" for knob in self._knobs),
-            "" if learned else _reason(trial),
+            "" if learned else self._reason(trial),
         ]
+
+    def _reason(self, trial: Trial) -> str:
+        """Why a trial failed; of an earlier process, as KerasTuner's traceback ends."""
+        if not trial.message:
+            return "its dev WER was not a number"
+        return self._reasons.get(trial.trial_id) or trial.message.strip().splitlines()[-1]
 
     # The two that TFX prints before and after the search.
 
@@ -123,13 +131,6 @@ class RecipeSearch(BaseTuner):
 
 def _wer(trial: Trial) -> float:
     return trial.score if trial.status == TrialStatus.COMPLETED else math.inf
-
-
-def _reason(trial: Trial) -> str:
-    """Why a trial failed: the last line of the traceback that KerasTuner keeps."""
-    if not trial.message:
-        return "its dev WER was not a number"
-    return trial.message.strip().splitlines()[-1].partition(": ")[2]
 
 
 def _oracle(tuning: TuningConfig, searched: list[Knob]) -> Oracle:

@@ -11,15 +11,13 @@ from tfx.components.tuner.component import TunerFnResult
 
 from components.tuner.search import RecipeSearch
 from models import filesystem
+from models.errors import BadInputError
+from models.training.assembly import Material, train
 from models.training.config import Devices, TrainingConfig
-from models.training.devices import fitting, make_strategy
-from models.training.loop import Surroundings, fine_tune
-from models.training.node import CONFIG_KEY, dev_batches, load_for_training, train_batches
-from models.training.preemption import sigterm_noticed
+from models.training.devices import make_strategy, several_workers
+from models.training.node import CONFIG_KEY
 from models.training.progress_line import ProgressLine
 from models.training.tuning import TuningConfig
-from models.transform_graph import TransformGraph
-from models.warm_start import carried_alphabet
 from schemas.properties import from_json
 
 # Custom config keys of the Tuner node, beside the trainer's.
@@ -44,44 +42,25 @@ class Trials:
     """Fine-tunes the base model by one recipe after another."""
 
     def __init__(self, fn_args: Any, devices: Devices) -> None:
-        self._given = fn_args
-        self._strategy = make_strategy(devices)
-        self._graph = TransformGraph(
-            fn_args.transform_graph_path, carried_alphabet(fn_args.base_model)
+        self._material = Material(
+            fn_args.train_files,
+            fn_args.eval_files,
+            fn_args.transform_graph_path,
+            fn_args.base_model,
         )
-        self._vocabulary = self._graph.processor(fn_args.base_model).vocabulary
+        if several_workers():
+            # Each would search by itself, in the same folder.
+            raise BadInputError(
+                "A tuning runs on one worker, but TF_CONFIG names several; unset it, or leave the "
+                "section tuning out and write what it found into the recipe."
+            )
+        self._strategy = make_strategy(devices)
 
     def __call__(self, config: TrainingConfig, unfinished: str) -> float:
         """The WER of the best weights on the dev split."""
-        # Rids us of the last trial's graphs, and names variables as the first trial's: a state that
-        # is gone on from knows them by name.
-        keras.backend.clear_session()
-        config = fitting(config, self._strategy)
-        keras.utils.set_random_seed(config.seed)
-        keras.config.set_dtype_policy(config.precision)
-        batches = train_batches(self._given.train_files, self._graph, config, self._strategy)
-        with self._strategy.scope():
-            model = load_for_training(
-                self._given.base_model,
-                config,
-                new_head=self._graph.learned_alphabet,
-                vocab_size=len(self._vocabulary.tokens),
-            )
-        with sigterm_noticed() as must_stop:
-            history = fine_tune(
-                model,
-                self._vocabulary,
-                batches,
-                dev_batches(self._given.eval_files, self._graph, config),
-                config,
-                surroundings=Surroundings(
-                    folder=unfinished,
-                    watchers=(ProgressLine(config),),
-                    must_stop=must_stop,
-                    strategy=self._strategy,
-                ),
-            )
-        return history.best.wer
+        keras.backend.clear_session()  # the last trial's graphs
+        watchers = (ProgressLine(config),)
+        return train(self._material, config, self._strategy, unfinished, watchers).history.best.wer
 
 
 def _digest(fn_args: Any) -> str:

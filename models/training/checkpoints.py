@@ -119,9 +119,7 @@ class Checkpoints:
         One that cannot be read at all is no damage, as a bucket may be out of reach for a while:
         it is an error, lest days of training be thrown away.
         """
-        with self._unreadable_is_bad_input():
-            steps = self.steps()
-        for step in reversed(steps):
+        for step in reversed(self.steps()):
             try:
                 return self.load(step)
             except DamagedCheckpointError as error:
@@ -142,13 +140,17 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """The steps of the checkpoints that are there by name, ascending."""
+        with self._unreadable_is_bad_input():
+            return self._listed()
+
+    def _listed(self) -> list[int]:
         found = map(FILE_NAME.fullmatch, filesystem.list_folder(self.folder))
         return sorted(int(match[1]) for match in found if match)
 
     def keep_only(self, steps: Collection[int]) -> None:
         """Remove the checkpoints of all other steps."""
         with self._irremovable_is_told():
-            for step in set(self.steps()).difference(steps):
+            for step in set(self._listed()).difference(steps):
                 filesystem.remove(self._path(step))
 
     def remove(self) -> None:
@@ -165,7 +167,7 @@ class Checkpoints:
         with self._irremovable_is_told():
             # What is newer than the one just written is damaged, or was out of sight for a while:
             # it must not push out what training goes on from, nor is it ours to judge.
-            past = [other for other in self.steps() if other <= step]
+            past = [other for other in self._listed() if other <= step]
             for old in past[: -self.keep]:
                 filesystem.remove(self._path(old))
 
@@ -180,7 +182,7 @@ class Checkpoints:
     ) -> None:
         standing = "what is there already cannot be listed"
         with suppress(*filesystem.errors_of(self.folder)):
-            steps = self.steps()
+            steps = self._listed()
             standing = f"the newest there is of step {steps[-1]}" if steps else "none is there yet"
             self._remove_unfinished()
         megabytes = math.ceil(sum(array.nbytes for array in arrays.values()) / 1e6)

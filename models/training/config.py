@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,9 @@ Schedule = Literal["one_cycle", "tri_stage", "linear", "constant"]
 # Where it runs; `auto` takes a TPU, several workers (TF_CONFIG), several GPUs or one device,
 # whichever is there first.
 Devices = Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"]
+
+# What every generator of random numbers takes, also those of 32 bits with a sign.
+SEEDS = 2**31
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,10 @@ class Stage:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ValueError(f"training.stages: steps must be at least 1, not {self.steps}")
-        if self.learning_rate <= 0:
+        if not 0 < self.learning_rate < math.inf:
             raise ValueError(
-                f"training.stages: learning_rate must be above 0, not {self.learning_rate}"
+                "training.stages: learning_rate must be above 0 and finite, not "
+                f"{self.learning_rate:g}"
             )
         if not (self.warm_up >= 0 and self.hold >= 0 and self.warm_up + self.hold < 1):
             raise ValueError(
@@ -104,7 +109,11 @@ class TrainingConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"training.{name} must be at least 1, not {value}")
-        for name in ("mask_time_prob", "mask_feature_prob", "dropout", "layerdrop"):
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise ValueError(
+                f"training.dropout must be at least 0 and below 1, not {self.dropout:g}"
+            )
+        for name in ("mask_time_prob", "mask_feature_prob", "layerdrop"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ValueError(f"training.{name} must be between 0 and 1, not {value:g}")
@@ -113,15 +122,27 @@ class TrainingConfig:
                 "training.average_momentum must be between 0 and 1, such as 0.999, not "
                 f"{self.average_momentum:g}"
             )
-        if self.clip_norm <= 0:
-            raise ValueError(f"training.clip_norm must be above 0, not {self.clip_norm:g}")
-        if self.weight_decay < 0:
+        if not 0 < self.clip_norm < math.inf:
             raise ValueError(
-                f"training.weight_decay must not be below 0, but is {self.weight_decay:g}"
+                f"training.clip_norm must be above 0 and finite, not {self.clip_norm:g}"
             )
-        if self.profile_steps and not 0 < self.profile_steps[0] < self.profile_steps[1]:
-            first, last = self.profile_steps
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(
+                f"training.weight_decay must be at least 0 and finite, not {self.weight_decay:g}"
+            )
+        if not 0 <= self.seed < SEEDS:
+            raise ValueError(f"training.seed must be at least 0 and below {SEEDS}, not {self.seed}")
+        if self.profile_steps:
+            self._check_profile(*self.profile_steps)
+
+    def _check_profile(self, first: int, last: int) -> None:
+        if not 0 < first < last:
             raise ValueError(f"training.profile_steps: {last} must come after {first}, above 0")
+        if last > self.total_steps + 1:
+            raise ValueError(
+                f"training.profile_steps: {last} must be at most {self.total_steps + 1}, the one "
+                "after the last step of all stages"
+            )
 
     @property
     def total_steps(self) -> int:
@@ -148,7 +169,11 @@ class TeacherConfig:
             raise ValueError(f"model.teacher.layers must be at least 1, not {self.layers}")
         for name in ("logit_weight", "feature_weight"):
             value = getattr(self, name)
-            if value < 0:
-                raise ValueError(f"model.teacher.{name} must not be below 0, but is {value:g}")
-        if self.temperature <= 0:
-            raise ValueError(f"model.teacher.temperature must be above 0, not {self.temperature:g}")
+            if not 0 <= value < math.inf:
+                raise ValueError(
+                    f"model.teacher.{name} must be at least 0 and finite, not {value:g}"
+                )
+        if not 0 < self.temperature < math.inf:
+            raise ValueError(
+                f"model.teacher.temperature must be above 0 and finite, not {self.temperature:g}"
+            )

@@ -53,7 +53,7 @@ def make_strategy(devices: Devices) -> tf.distribute.Strategy:
                 "training.devices is multi_worker, but the environment variable TF_CONFIG names "
                 "no cluster of several workers; set it on each of them or choose auto."
             )
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _multi_worker()
     if devices == "mirrored":
         names = _names("GPU") or _names("CPU")
         if len(names) < 2:
@@ -145,16 +145,35 @@ def parts_of(strategy: tf.distribute.Strategy, batch: tf.Tensor) -> tf.Tensor:
 
 def of_chief(strategy: tf.distribute.Strategy, number: float) -> float:
     """The chief's number on every worker, which wait for each other here."""
-    if not _several_workers(strategy):
+    return _summed(strategy, number if is_chief(strategy) else 0.0)
+
+
+def any_worker(strategy: tf.distribute.Strategy, flag: bool) -> bool:
+    """Whether it is true on any worker; they wait for each other here."""
+    return _summed(strategy, float(flag)) > 0
+
+
+def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+    """Until every worker has come here: one that left earlier would be taken for a lost one."""
+    _summed(strategy, 0.0)
+
+
+def several_workers() -> bool:
+    """Whether this process is one of several that train together."""
+    return _workers() > 1
+
+
+def _summed(strategy: tf.distribute.Strategy, number: float) -> float:
+    """The workers' numbers together."""
+    if strategy.num_replicas_in_sync == _replicas_here(strategy):
         return number
-    told = number if is_chief(strategy) else 0.0
 
     @tf.function
     def summed() -> tf.Tensor:
         def of_replica() -> tf.Tensor:
             replica = tf.distribute.get_replica_context()
-            first = replica.replica_id_in_sync_group == 0
-            mine = tf.where(first, tf.constant(told, tf.float64), 0.0)
+            first = replica.replica_id_in_sync_group % _replicas_here(strategy) == 0
+            mine = tf.where(first, tf.constant(number, tf.float64), 0.0)
             return replica.all_reduce(tf.distribute.ReduceOp.SUM, mine)
 
         return strategy.experimental_local_results(strategy.run(of_replica))[0]
@@ -203,6 +222,17 @@ def _replicas_here(strategy: tf.distribute.Strategy) -> int:
     """This worker's; the default strategy has one, and knows no devices."""
     alone = strategy.num_replicas_in_sync == 1
     return 1 if alone else len(strategy.extended.worker_devices)
+
+
+def _multi_worker() -> tf.distribute.Strategy:
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:  # TensorFlow has computed something in this process before
+        raise BadInputError(
+            "TF_CONFIG names several workers, which TensorFlow must know of before it starts, but "
+            "earlier nodes ran in this process; run the Trainer node in a process of its own "
+            "on each of them, as a cluster does, or unset TF_CONFIG."
+        ) from error
 
 
 def _tpu() -> tf.distribute.Strategy:

@@ -24,7 +24,13 @@ from models.data import Batch
 from models.errors import BadInputError, PreemptedError
 from models.training.checkpoints import Checkpoint, Checkpoints, DamagedCheckpointError
 from models.training.config import TrainingConfig
-from models.training.devices import is_chief, lost_worker_told, of_chief
+from models.training.devices import (
+    any_worker,
+    is_chief,
+    lost_worker_told,
+    of_chief,
+    several_workers,
+)
 from models.training.evaluation import make_recogniser, transcribe, wer_of
 from models.training.history import Evaluation, History
 from models.training.meter import Meter
@@ -134,6 +140,8 @@ class _Training:
         # Of the best evaluations.
         self._weights = Checkpoints(filesystem.join(folder, "weights"), keep=None)
         self._position = Position()
+        # The best when the state was saved that a next process would go on from.
+        self._best_of_saved: list[Evaluation] = []
         self.history = History([])
 
     def run(self, train_batches: TrainBatches) -> None:
@@ -234,7 +242,7 @@ class _Training:
                 place.stage, place.stage_began = number + 1, place.step
             if ended or place.step % REPORT_EVERY == 0:
                 self._tell(meter.report(place.step, self._total_steps, number, step.learning_rate))
-            must_stop = self._around.must_stop()
+            must_stop = self._must_stop()
             if evaluates or must_stop or place.step % config.checkpoint_every == 0:
                 meter.read()
                 self._save(None if ended else step)
@@ -253,6 +261,15 @@ class _Training:
         place.step += 1
         place.batches = batches.consumed
         meter.add(place.step, result, waited)
+
+    def _must_stop(self) -> bool:
+        """Whether any worker is to stop: all then stop at the same step, and the chief saves."""
+        asked = self._around.must_stop()
+        if not several_workers():
+            return asked
+        # To agree takes time.
+        at_report = self._position.step % REPORT_EVERY == 0
+        return at_report and any_worker(self._around.strategy, asked)
 
     def _tell(self, report: StepReport) -> None:
         for watcher in self._around.watchers:
@@ -280,7 +297,7 @@ class _Training:
             return transcribe(self._recognise, self._vocabulary, self._dev)
 
     def _save(self, step: TrainStep | None) -> None:
-        """A state to go on from; weights that it has no use for go once it is on the disk."""
+        """A state to go on from; weights that neither it nor this process has a use for go."""
         if not is_chief(self._around.strategy):
             return
         place = self._position
@@ -291,7 +308,8 @@ class _Training:
             "history": self.history.as_json(),
         }
         if self._states.save(place.step, arrays, notes):
-            self._weights.keep_only([one.step for one in self._best()])
+            self._best_of_saved = self._best()
+        self._weights.keep_only({one.step for one in self._best() + self._best_of_saved})
 
     def _best(self) -> list[Evaluation]:
         """Those whose weights are wanted in the end, and one to fall back on."""
@@ -306,6 +324,7 @@ class _Training:
         log.info("going on from step %d", found.step)
         self._position = Position(**found.notes["position"])
         self.history = History.from_json(found.notes["history"])
+        self._best_of_saved = self._best()
         _put_weights(self._model, found.arrays)
 
     def _gains_nothing(self) -> bool:

@@ -11,7 +11,7 @@ from models.training.history import History
 from models.training.step import StepResult
 from models.training.watching import StepReport
 
-# A run whose loss is not finite this many times in a row will not recover by itself.
+# A run whose gradients are not finite this many times in a row will not recover by itself.
 MOST_SKIPPED_IN_A_ROW = 20
 
 
@@ -53,7 +53,7 @@ class Meter:
             self._skipped_in_a_row = 0 if applied else self._skipped_in_a_row + 1
             if self._skipped_in_a_row == MOST_SKIPPED_IN_A_ROW:
                 raise W2vError(
-                    f"Training stopped at step {step}: the loss was not a number "
+                    f"Training stopped at step {step}: the gradients were no numbers "
                     f"{MOST_SKIPPED_IN_A_ROW} times in a row; lower the learning rate "
                     f"({self._peak:g}) of that stage."
                 )

@@ -75,12 +75,12 @@ class TrainStep:
             scale = FIRST_SCALE if config.precision == "mixed_float16" else 1.0
             self._scale = _shared_number(scale, "loss_scale")
             self._good_steps = _shared_number(0.0, "good_steps")
-        # XLA compiles what runs on one device; between devices TensorFlow sums.
+        # XLA compiles what runs on one device; between devices TensorFlow sums. A TPU compiles all.
+        compiled = config.jit_compile and not _on_tpu(self._strategy)
         alone = self._strategy.num_replicas_in_sync == 1
-        compiled = config.jit_compile
         self._sums_of = (
             tf.function(self._replica_sums, jit_compile=True, reduce_retracing=True)
-            if compiled and not alone and not _on_tpu(self._strategy)
+            if compiled and not alone
             else self._replica_sums
         )
         options = {"jit_compile": compiled and alone, "reduce_retracing": not config.static_shapes}

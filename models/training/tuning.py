@@ -40,6 +40,7 @@ class TuningConfig:
     learning_rate_factor: Span | None = (0.3, 3.0)
     # Times the steps of each stage but the last, which takes what is left of the recipe's steps.
     steps_factor: Span | None = (0.5, 2.0)
+    # Of these two the recipe must name its own values.
     mask_time_prob: Span | None = (0.0, 0.1)
     dropout: Span | None = (0.0, 0.2)
     seed: int = 0
@@ -66,6 +67,8 @@ class TuningConfig:
                 raise ValueError(
                     f"tuning.{name} must be two growing numbers from 0 to 1, not {_written(span)}"
                 )
+        if self.dropout is not None and self.dropout[1] == 1:
+            raise ValueError("tuning.dropout must end below 1, where nothing is left to learn from")
         spans = (self.learning_rate_factor, self.steps_factor, self.mask_time_prob, self.dropout)
         if not any(spans):
             raise ValueError("tuning: name at least one span to search")
@@ -102,12 +105,18 @@ def knobs(recipe: TrainingConfig, tuning: TuningConfig) -> list[Knob]:
         )
     for name in ("mask_time_prob", "dropout"):
         span, value = getattr(tuning, name), getattr(recipe, name)
-        if span and value is not None and not span[0] <= value <= span[1]:
+        if span is None:
+            continue
+        if value is None:  # the checkpoint's own, which nobody knows yet
+            raise ValueError(
+                f"tuning.{name} varies training.{name}, which is not named: name it, or set "
+                f"tuning.{name}: null"
+            )
+        if not span[0] <= value <= span[1]:
             raise ValueError(
                 f"tuning.{name} must hold training.{name} ({value:g}), not {_written(span)}"
             )
-        if span:
-            found.append(Knob(name, span[0], span[1], span[0] if value is None else value))
+        found.append(Knob(name, span[0], span[1], value))
     return found
 
 
@@ -127,10 +136,13 @@ def tuned(recipe: TrainingConfig, values: Mapping[str, Any]) -> TrainingConfig:
 
 
 def shortened(recipe: TrainingConfig, steps: int) -> TrainingConfig:
-    """The same recipe in about so many steps, if that is fewer: every stage by the same factor."""
+    """The same recipe in about so many steps, if that is fewer: every stage by the same factor.
+
+    A trial is judged by its best evaluation: it needs no mean of several.
+    """
     factor = min(1.0, steps / recipe.total_steps)
     stages = tuple(_shorter(stage, factor) for stage in recipe.stages)
-    return replace(recipe, stages=stages, profile_steps=None)
+    return replace(recipe, stages=stages, average_best=1, profile_steps=None)
 
 
 def _shorter(stage: Stage, factor: float) -> Stage:

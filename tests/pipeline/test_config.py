@@ -21,7 +21,8 @@ def test_the_tuning_that_a_ready_config_proposes_fits_its_recipe():
     lines = proposed[proposed.index("# tuning:") :].partition("\n\n")[0].splitlines()
     tuning = yaml.safe_load("\n".join(line.removeprefix("# ") for line in lines))["tuning"]
     assert load_config("librispeech-100h", overrides=[f"tuning={tuning}"]).tuning.trials == 12
-    assert load_config("demo", overrides=["tuning={trials: 3, trial_steps: 60}"]).tuning
+    for name in ("demo", "librispeech-100h"):
+        assert load_config(name, overrides=["tuning={trials: 12, trial_steps: 2000}"]).tuning
 
 
 def test_a_minimal_config_takes_its_defaults_from_the_paper():

@@ -13,6 +13,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import S3Options
 
 from components.speech_example_gen import files
+from models import filesystem
 from models.errors import BadInputError
 from models.training.config import TeacherConfig
 from models.wav2vec2 import Wav2Vec2Config, Wav2Vec2Model
@@ -250,6 +251,27 @@ def test_a_teacher_must_be_there_and_deeper_than_its_student(config, tiny_checkp
         BadInputError, match=r"no checkpoint folder at .*model\.teacher\.checkpoint"
     ):
         check_before_run(with_teacher(config, tmp_path / "nowhere", layers=1), tmp_path)
+
+
+def test_a_remote_teacher_is_looked_into_as_well(config, tiny_checkpoint, tmp_path):
+    remote = "ram://preflight/teacher"
+    for name in ("config.json", "model.safetensors"):
+        filesystem.write_bytes(f"{remote}/{name}", (tiny_checkpoint / name).read_bytes())
+    check_before_run(with_teacher(config, remote, layers=1), tmp_path)
+    with pytest.raises(BadInputError, match=r"layers is 2, but the teacher has 2 transformer"):
+        check_before_run(with_teacher(config, remote, layers=2), tmp_path)
+    with pytest.raises(BadInputError, match=r"There is no ram://preflight/nowhere"):
+        check_before_run(with_teacher(config, "ram://preflight/nowhere", layers=1), tmp_path)
+    with pytest.raises(BadInputError, match=r"no filesystem for moon://bucket/teacher"):
+        check_before_run(with_teacher(config, "moon://bucket/teacher", layers=1), tmp_path)
+
+
+def test_a_teacher_that_cannot_be_read_is_told_with_its_key(config, tiny_checkpoint, tmp_path):
+    folder = shutil.copytree(tiny_checkpoint, tmp_path / "teacher")
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").mkdir()
+    with pytest.raises(BadInputError, match=r"model\.teacher\.checkpoint\) cannot be read \("):
+        check_before_run(with_teacher(config, folder, layers=1), tmp_path)
 
 
 def test_a_teacher_that_was_never_trained_to_recognise_is_refused(

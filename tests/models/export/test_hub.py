@@ -207,7 +207,8 @@ def test_without_any_source_of_randomness_training_changes_nothing(config, batch
     settled = config.replace(**QUIET, intermediate_size=32)
     encoder = encoder_of(Wav2Vec2Model(settled, seed=1), normalises=True)
     in_training, in_use = (encoder(batch["waveforms"], training=one) for one in (True, False))
-    np.testing.assert_allclose(in_training, in_use, atol=1e-5)
+    # In training the norm takes its sums over time in another order.
+    np.testing.assert_allclose(in_training, in_use, atol=5e-5)
 
 
 @pytest.fixture(scope="module")

@@ -247,6 +247,15 @@ def test_a_checkpoint_out_of_reach_ends_training_rather_than_throw_days_of_it_aw
         checkpoints.newest()
 
 
+def test_a_folder_that_cannot_be_listed_is_told_in_one_sentence(tmp_path, monkeypatch):
+    def list_folder(folder):
+        raise OSError(5, "Input/output error")  # a disk that fails
+
+    monkeypatch.setattr(filesystem, "list_folder", list_folder)
+    with pytest.raises(BadInputError, match=r"cannot be read \(.*Input/output error.*make them"):
+        Checkpoints(str(tmp_path)).steps()
+
+
 SAVE_FOR_EVER = """
 import sys
 from itertools import count

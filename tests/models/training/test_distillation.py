@@ -240,9 +240,12 @@ def test_a_student_comes_to_say_what_its_teacher_says_which_stays_as_it_was(teac
     ("settings", "sentence"),
     [
         ({"layers": 0}, r"model\.teacher\.layers must be at least 1, not 0"),
-        ({"logit_weight": -1.0}, r"model\.teacher\.logit_weight must not be below 0, but is -1"),
-        ({"feature_weight": -0.5}, r"model\.teacher\.feature_weight must not be below 0"),
-        ({"temperature": 0.0}, r"model\.teacher\.temperature must be above 0, not 0"),
+        (
+            {"logit_weight": -1.0},
+            r"model\.teacher\.logit_weight must be at least 0 and finite, not -1",
+        ),
+        ({"feature_weight": -0.5}, r"model\.teacher\.feature_weight must be at least 0"),
+        ({"temperature": 0.0}, r"model\.teacher\.temperature must be above 0 and finite, not 0"),
     ],
 )
 def test_a_teacher_of_nonsense_is_refused_by_its_key(settings, sentence):

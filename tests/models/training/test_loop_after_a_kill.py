@@ -251,6 +251,26 @@ def test_training_goes_on_where_nothing_can_be_written(train, undisturbed, tmp_p
     assert history.kept == [7]
 
 
+def test_where_no_state_can_be_saved_any_more_the_weights_do_not_pile_up(train, tmp_path, caplog):
+    steps = iter(range(1, 8))
+
+    def blocked_after_step_2() -> bool:
+        if next(steps) == 2:
+            for step in range(3, 8):
+                path = tmp_path / "states" / f"step-{step:09d}.safetensors"
+                path.mkdir()  # where the file should come
+        return False
+
+    config = dataclasses.replace(RECIPE, average_best=1)
+    _, history = train(tmp_path, Moments(deadly=False), config, must_stop=blocked_after_step_2)
+    assert "could not be written" in caplog.text
+    assert [one.step for one in history.evaluations] == [0, 2, 4, 6, 7]
+    # The two best, and those of the state of step 2, from which a next process would go on.
+    wanted = {0, 2} | {one.step for one in history.best_few(2)}
+    assert Checkpoints(str(tmp_path / "weights")).steps() == sorted(wanted)
+    assert len(wanted) < 5
+
+
 @pytest.mark.parametrize(
     ("model", "recipe"),
     [

@@ -11,6 +11,8 @@ from models.training.history import History
 from models.training.meter import MOST_SKIPPED_IN_A_ROW, Meter
 from models.training.step import StepResult
 
+SENTENCE = r"stopped at step 20: the gradients were no numbers 20 .* learning rate \(0\.001"
+
 
 def result(loss: float = 2.0, applied: bool = True, impossible: int = 0) -> StepResult:
     """A step over three utterances of 4 s in all, padded to 5 s."""
@@ -71,7 +73,7 @@ def test_many_skipped_steps_in_a_row_end_training_with_the_cure(meter):
         meter.add(step, result(applied=False), 0.0)
     meter.read()
     meter.add(MOST_SKIPPED_IN_A_ROW, result(applied=False), 0.0)
-    with pytest.raises(W2vError, match=r"stopped at step 20: .* lower the learning rate \(0\.001"):
+    with pytest.raises(W2vError, match=SENTENCE):
         meter.read()
 
 

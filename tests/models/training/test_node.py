@@ -12,8 +12,9 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from models.processor import Processor
 from models.training import run_fn
+from models.training.assembly import load_for_training
 from models.training.config import Stage, TrainingConfig
-from models.training.node import CONFIG_KEY, HISTORY_FILE, TEACHER_KEY, load_for_training
+from models.training.node import CONFIG_KEY, HISTORY_FILE, TEACHER_KEY
 from models.transform_graph import TransformGraph
 from models.warm_start import mark_warm_start
 from models.wav2vec2 import Wav2Vec2ForCTC
@@ -53,12 +54,6 @@ def trained(speech_records, transform_graph_folder, tiny_checkpoint, tmp_path_fa
     return output
 
 
-@pytest.fixture
-def float32_afterwards():
-    yield
-    keras.config.set_dtype_policy("float32")
-
-
 def test_the_trained_model_and_its_processor_load_back(trained, tiny_checkpoint):
     model = Wav2Vec2ForCTC.from_pretrained(trained)
     base = Wav2Vec2ForCTC.from_pretrained(tiny_checkpoint)
@@ -90,13 +85,14 @@ def test_the_same_seed_trains_the_same_weights(
 
 
 def test_mixed_precision_trains_float32_weights(
-    speech_records, transform_graph_folder, tiny_checkpoint, tmp_path, float32_afterwards
+    speech_records, transform_graph_folder, tiny_checkpoint, tmp_path
 ):
     config = dataclasses.replace(
         RECIPE, stages=(Stage("all", 4, 1e-2),), precision="mixed_bfloat16"
     )
     run_fn(arguments(speech_records, transform_graph_folder, tiny_checkpoint, tmp_path, config))
-    keras.config.set_dtype_policy("float32")
+    # The same process exports next, in float32.
+    assert keras.config.dtype_policy().name == "float32"
     model, base = (Wav2Vec2ForCTC.from_pretrained(one) for one in (tmp_path, tiny_checkpoint))
     trained, before = (one.lm_head.get_weights()[0] for one in (model, base))
     assert np.abs(trained - before).max() > 0

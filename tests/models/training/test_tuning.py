@@ -1,5 +1,7 @@
 """What a tuning varies in a recipe, and what its values make of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from models.training.config import Stage, TrainingConfig
@@ -8,7 +10,8 @@ from models.training.tuning import TuningConfig, knobs, shortened, tuned
 RECIPE = TrainingConfig(
     stages=(Stage("head", 100, 1e-3), Stage("all", 900, 1e-4)),
     mask_time_prob=0.05,
-    dropout=None,
+    dropout=0.1,
+    average_best=3,
     profile_steps=(3, 5),
 )
 
@@ -29,8 +32,7 @@ def test_each_stage_has_a_rate_of_its_own_and_all_but_the_last_a_length():
 
 def test_the_recipe_itself_is_among_what_is_searched():
     values = {knob.name: knob.recipe for knob in knobs(RECIPE, TuningConfig(trial_steps=10))}
-    assert values["dropout"] == 0.0  # left to the checkpoint: its span begins there
-    assert tuned(RECIPE, {**values, "dropout": None}) == RECIPE
+    assert tuned(RECIPE, values) == RECIPE
 
 
 def test_a_span_that_is_null_is_not_searched():
@@ -52,6 +54,7 @@ def test_a_shortened_recipe_keeps_the_proportions_of_its_stages():
     assert [stage.steps for stage in short.stages] == [5, 45]
     assert [stage.learning_rate for stage in short.stages] == [1e-3, 1e-4]
     assert short.profile_steps is None  # of steps that there are no more
+    assert short.average_best == 1  # a trial is judged by its best evaluation
     assert [stage.steps for stage in shortened(RECIPE, 2).stages] == [1, 2]
     assert shortened(RECIPE, 5000).stages == RECIPE.stages
 
@@ -66,6 +69,7 @@ def test_a_shortened_recipe_keeps_the_proportions_of_its_stages():
         ({"steps_factor": (0.0, 2.0)}, r"tuning\.steps_factor must go from above 0"),
         ({"steps_factor": (0.5, float("inf"))}, r"tuning\.steps_factor .*\[0\.5, inf\]"),
         ({"dropout": (0.2, 0.1)}, r"tuning\.dropout must be two growing numbers.*\[0\.2, 0\.1\]"),
+        ({"dropout": (0.0, 1.0)}, r"tuning\.dropout must end below 1"),
         (
             dict.fromkeys(("learning_rate_factor", "steps_factor", "mask_time_prob", "dropout")),
             "name at least one span",
@@ -87,3 +91,13 @@ def test_a_tuning_of_nonsense_is_refused_by_its_key(settings, sentence):
 def test_a_tuning_that_does_not_fit_the_recipe_is_refused(settings, sentence):
     with pytest.raises(ValueError, match=sentence):
         knobs(RECIPE, TuningConfig(trial_steps=10, **settings))
+
+
+@pytest.mark.parametrize("name", ["mask_time_prob", "dropout"])
+def test_what_is_left_to_the_checkpoint_is_not_varied_before_it_is_named(name):
+    left = replace(RECIPE, **{name: None})
+    sentence = rf"tuning\.{name} varies training\.{name}, which is not named: name it, or set "
+    with pytest.raises(ValueError, match=rf"{sentence}tuning\.{name}: null"):
+        knobs(left, TuningConfig(trial_steps=10))
+    found = knobs(left, TuningConfig(trial_steps=10, **{name: None}))
+    assert name not in {knob.name for knob in found}

@@ -7,6 +7,7 @@
 import json
 import logging
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,16 +15,9 @@ import tensorflow as tf
 from pydantic import TypeAdapter
 
 from models.training import loop
+from models.training.assembly import Material, train
 from models.training.config import TrainingConfig
-from models.training.loop import Surroundings, fine_tune
-from models.training.node import (
-    CONFIG_KEY,
-    dev_batches,
-    load_for_training,
-    train_batches,
-    train_node,
-)
-from models.transform_graph import TransformGraph
+from models.training.node import CONFIG_KEY, train_node
 
 
 def history_on(replicas: int, arguments: SimpleNamespace) -> dict:
@@ -33,20 +27,14 @@ def history_on(replicas: int, arguments: SimpleNamespace) -> dict:
     strategy = (
         tf.distribute.MirroredStrategy(names) if replicas > 1 else tf.distribute.get_strategy()
     )
-    graph = TransformGraph(arguments.transform_output)
-    vocabulary = graph.processor(arguments.base_model).vocabulary
-    with strategy.scope():
-        model = load_for_training(
-            arguments.base_model, config, new_head=False, vocab_size=len(vocabulary.tokens)
-        )
-    return fine_tune(
-        model,
-        vocabulary,
-        train_batches(arguments.train_files, graph, config, strategy),
-        dev_batches(arguments.eval_files, graph, config),
-        config,
-        surroundings=Surroundings(strategy=strategy),
-    ).as_json()
+    material = Material(
+        arguments.train_files,
+        arguments.eval_files,
+        arguments.transform_output,
+        arguments.base_model,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        return train(material, config, strategy, folder).history.as_json()
 
 
 def main(job: dict) -> None:
