@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from models.errors import BadInputError
 
@@ -107,9 +107,9 @@ def write_bytes(path: str | Path, content: bytes) -> None:
     target.write_bytes(content)
 
 
-def open_to_read(path: str | Path) -> BinaryIO:
-    """A file's bytes, to be read piece by piece."""
-    return _tensorflow_io().GFile(str(path), "rb") if is_remote(path) else open(path, "rb")
+def open_binary(path: str | Path, mode: Literal["rb", "wb"] = "rb") -> BinaryIO:
+    """A file's bytes, to be read or written piece by piece."""
+    return _tensorflow_io().GFile(str(path), mode) if is_remote(path) else open(path, mode)
 
 
 def make_folder(path: str | Path) -> None:
@@ -211,7 +211,7 @@ def remove(path: str | Path) -> None:
 def sha256_of_file(path: str | Path) -> str:
     """The digest of one file, read in pieces so that a large model costs no memory."""
     digest = hashlib.sha256()
-    with open_to_read(path) as file:
+    with open_binary(path) as file:
         while chunk := file.read(HASH_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()

@@ -102,7 +102,7 @@ def _publish_one(folder: str, release: ReleaseManifest, model: str, page: str | 
 
 def _refuse_other_content(archive: str, release: ReleaseManifest) -> None:
     """Numbers begin again where release.folder was moved or emptied; the hub's archives do not."""
-    with filesystem.open_to_read(archive) as file, tarfile.open(fileobj=file) as opened:
+    with filesystem.open_binary(archive) as file, tarfile.open(fileobj=file) as opened:
         content = opened.pax_headers.get("comment")
     if content != release.content_sha256:
         raise BadInputError(
@@ -131,7 +131,7 @@ def write_archive(model: str, file: IO[bytes], comment: str) -> None:
             path = filesystem.join(model, name)
             entry = _entry(name, tarfile.REGTYPE, 0o644)
             entry.size = filesystem.size(path)
-            with filesystem.open_to_read(path) as content:
+            with filesystem.open_binary(path) as content:
                 archive.addfile(entry, content)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
 import keras
@@ -14,8 +12,8 @@ from models import filesystem
 from models.errors import BadInputError
 from models.training.assembly import Material, train
 from models.training.config import Devices, TrainingConfig
-from models.training.devices import make_strategy, several_workers
-from models.training.node import CONFIG_KEY
+from models.training.devices import make_strategy, workers_told
+from models.training.node import CONFIG_KEY, digest_of
 from models.training.progress_line import ProgressLine
 from models.training.tuning import TuningConfig
 from schemas.properties import from_json
@@ -48,7 +46,7 @@ class Trials:
             fn_args.transform_graph_path,
             fn_args.base_model,
         )
-        if several_workers():
+        if workers_told() > 1:
             # Each would search by itself, in the same folder.
             raise BadInputError(
                 "A tuning runs on one worker, but TF_CONFIG names several; unset it, or leave the "
@@ -72,4 +70,4 @@ def _digest(fn_args: Any) -> str:
         fn_args.base_model,
         fn_args.custom_config,
     ]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    return digest_of(told)

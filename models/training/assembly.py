@@ -116,11 +116,11 @@ def train_batches(
     files: Sequence[str],
     graph: TransformGraph,
     config: TrainingConfig,
-    strategy: tf.distribute.Strategy | None = None,
+    strategy: tf.distribute.Strategy,
 ) -> TrainBatches:
     """The training split without end, from any batch on, shared out among the devices."""
     return shared_out(
-        strategy or tf.distribute.get_strategy(),
+        strategy,
         _plan(config),
         lambda plan, start: data.training_batches(files, graph, plan, start),
     )

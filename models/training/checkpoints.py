@@ -25,7 +25,6 @@ import numpy as np
 
 from models import filesystem
 from models.errors import BadInputError
-from models.wav2vec2.binary_file import open_binary
 
 log = logging.getLogger(__name__)
 
@@ -246,7 +245,7 @@ def _size(dtype: str, shape: tuple[int, ...]) -> int:
 
 def _write(path: str, header: bytes, arrays: Mapping[str, np.ndarray]) -> None:
     digest = hashlib.sha256()
-    with open_binary(path, "wb") as file:
+    with filesystem.open_binary(path, "wb") as file:
         for piece in chain([header], chain.from_iterable(map(_pieces, arrays.values()))):
             digest.update(piece)
             file.write(piece)
@@ -264,7 +263,7 @@ def _read(path: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """A file's arrays and notes; a `ValueError` says in what way it is damaged."""
     digest = hashlib.sha256()
     size = filesystem.size(path)
-    with open_binary(path) as file:
+    with filesystem.open_binary(path) as file:
 
         def take(count: int) -> bytes:
             piece = _exactly(file, count)

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 
 import tensorflow as tf
 
@@ -37,7 +38,7 @@ LOST_WORKER = (
 
 def make_strategy(devices: Devices) -> tf.distribute.Strategy:
     """The strategy for these devices; to be called before TensorFlow computes anything."""
-    workers = _workers()
+    workers = workers_told()
     if devices == "auto":
         devices = _what_is_there(workers)
     if workers > 1 and devices in ("one_device", "mirrored"):
@@ -99,7 +100,7 @@ def shared_out(
 
         return strategy.distribute_datasets_from_function(of_worker)
 
-    return lambda start: _InStep(from_batch, start, _several_workers(strategy))
+    return lambda start: _InStep(from_batch, start, several_workers(strategy))
 
 
 class _InStep:
@@ -158,27 +159,37 @@ def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     _summed(strategy, 0.0)
 
 
-def several_workers() -> bool:
+def several_workers(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process is one of several that train together."""
-    return _workers() > 1
+    return strategy.num_replicas_in_sync > _replicas_here(strategy)
+
+
+def workers_told() -> int:
+    """How many workers TF_CONFIG names; 0 without one."""
+    cluster = tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec().as_dict()
+    return len(cluster.get("chief", [])) + len(cluster.get("worker", []))
 
 
 def _summed(strategy: tf.distribute.Strategy, number: float) -> float:
     """The workers' numbers together."""
-    if strategy.num_replicas_in_sync == _replicas_here(strategy):
+    if not several_workers(strategy):
         return number
+    return float(_sum_over_workers(strategy)(tf.constant(number, tf.float64)))
+
+
+@cache  # traced once: workers ask each other every few steps
+def _sum_over_workers(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor]:
+    def of_replica(number: tf.Tensor) -> tf.Tensor:
+        replica = tf.distribute.get_replica_context()
+        first = replica.replica_id_in_sync_group % _replicas_here(strategy) == 0
+        mine = tf.where(first, number, 0.0)
+        return replica.all_reduce(tf.distribute.ReduceOp.SUM, mine)
 
     @tf.function
-    def summed() -> tf.Tensor:
-        def of_replica() -> tf.Tensor:
-            replica = tf.distribute.get_replica_context()
-            first = replica.replica_id_in_sync_group % _replicas_here(strategy) == 0
-            mine = tf.where(first, tf.constant(number, tf.float64), 0.0)
-            return replica.all_reduce(tf.distribute.ReduceOp.SUM, mine)
+    def summed(number: tf.Tensor) -> tf.Tensor:
+        return strategy.experimental_local_results(strategy.run(of_replica, args=(number,)))[0]
 
-        return strategy.experimental_local_results(strategy.run(of_replica))[0]
-
-    return float(summed())
+    return summed
 
 
 @contextmanager
@@ -187,7 +198,7 @@ def lost_worker_told(strategy: tf.distribute.Strategy) -> Iterator[None]:
     try:
         yield
     except LOST_WORKER as error:
-        if not _several_workers(strategy):
+        if not several_workers(strategy):
             raise
         raise PreemptedError(
             "Another worker is gone; start all of them again and training goes on from its last "
@@ -205,17 +216,8 @@ def _what_is_there(workers: int) -> Devices:
     return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "one_device"
 
 
-def _workers() -> int:
-    cluster = tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec().as_dict()
-    return len(cluster.get("chief", [])) + len(cluster.get("worker", []))
-
-
 def _names(kind: str) -> list[str]:
     return [device.name for device in tf.config.list_logical_devices(kind)]
-
-
-def _several_workers(strategy: tf.distribute.Strategy) -> bool:
-    return strategy.num_replicas_in_sync > _replicas_here(strategy)
 
 
 def _replicas_here(strategy: tf.distribute.Strategy) -> int:

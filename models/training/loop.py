@@ -30,6 +30,7 @@ from models.training.devices import (
     lost_worker_told,
     of_chief,
     several_workers,
+    wait_for_all,
 )
 from models.training.evaluation import make_recogniser, transcribe, wer_of
 from models.training.history import Evaluation, History
@@ -106,8 +107,7 @@ def fine_tune(
         with lost_worker_told(around.strategy):
             if is_chief(around.strategy):
                 training.keep_best()
-            # A worker that left earlier would be taken for a lost one.
-            of_chief(around.strategy, 0.0)
+            wait_for_all(around.strategy)
         return training.history
 
 
@@ -264,12 +264,10 @@ class _Training:
 
     def _must_stop(self) -> bool:
         """Whether any worker is to stop: all then stop at the same step, and the chief saves."""
-        asked = self._around.must_stop()
-        if not several_workers():
-            return asked
-        # To agree takes time.
-        at_report = self._position.step % REPORT_EVERY == 0
-        return at_report and any_worker(self._around.strategy, asked)
+        asked, strategy = self._around.must_stop(), self._around.strategy
+        if several_workers(strategy) and self._position.step % REPORT_EVERY:
+            return False  # to agree takes time
+        return any_worker(strategy, asked)
 
     def _tell(self, report: StepReport) -> None:
         for watcher in self._around.watchers:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from models import filesystem
 from models.training.assembly import Material, train
 from models.training.config import TeacherConfig, TrainingConfig
-from models.training.devices import is_chief, make_strategy, wait_for_all
+from models.training.devices import is_chief, lost_worker_told, make_strategy, wait_for_all
 from models.training.profile import Profile
 from models.training.progress_line import ProgressLine
 from models.training.tensorboard import TensorBoard
@@ -61,7 +61,8 @@ def train_node(fn_args: Any) -> None:
         _keep_events(events, fn_args.model_run_dir)
         filesystem.remove(unfinished)
     # TFX looks for the model on every worker.
-    wait_for_all(strategy)
+    with lost_worker_told(strategy):
+        wait_for_all(strategy)
 
 
 def _keep_events(source: str, target: str | None) -> None:
@@ -88,7 +89,11 @@ def unfinished_folder(fn_args: Any) -> str:
         "config": fn_args.custom_config,
         "hyperparameters": fn_args.hyperparameters,
     }
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
     # …/Trainer/model/7/Format-Serving -> …/Trainer
     node = fn_args.serving_model_dir.rstrip("/").rsplit("/", 3)[0]
-    return filesystem.join(node, UNFINISHED_FOLDER, digest)
+    return filesystem.join(node, UNFINISHED_FOLDER, digest_of(told))
+
+
+def digest_of(told: Any) -> str:
+    """What names the work of a node that was told this; the same for the same, in any process."""
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]

@@ -13,7 +13,7 @@ import numpy as np
 
 from models import filesystem
 from models.errors import BadInputError
-from models.wav2vec2.binary_file import open_binary, widen_bfloat16
+from models.wav2vec2.binary_file import widen_bfloat16
 
 # Little-endian, as the format prescribes; bfloat16, which NumPy lacks, is widened when read.
 _DTYPES = {
@@ -44,7 +44,7 @@ class SafeTensor:
     shape: tuple[int, ...]
 
     def read(self) -> np.ndarray:
-        with open_binary(self.path) as file:
+        with filesystem.open_binary(self.path) as file:
             file.seek(self.start)
             content = file.read(_size(self.dtype, self.shape))
         flat = np.frombuffer(content, dtype=_DTYPES[self.dtype])
@@ -54,7 +54,7 @@ class SafeTensor:
 def read_safetensors(path: str) -> dict[str, SafeTensor]:
     """The tensors of one file by name; each is read from disk when it is asked for."""
     file_size = filesystem.size(path)
-    with open_binary(path) as file:
+    with filesystem.open_binary(path) as file:
         prefix = file.read(8)
         length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else file_size
         if length > file_size - 8:
@@ -115,7 +115,7 @@ def write_safetensors(path: str, tensors: Iterable[tuple[str, tuple[int, ...], A
         offset = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the data start at a multiple of eight bytes
-    with open_binary(path, "wb") as file:
+    with filesystem.open_binary(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for _, _, make in listed:
             file.write(np.ascontiguousarray(make(), dtype="<f4").tobytes())

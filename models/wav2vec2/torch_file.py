@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from models import filesystem
 from models.errors import BadInputError
-from models.wav2vec2.binary_file import open_binary, widen_bfloat16
+from models.wav2vec2.binary_file import widen_bfloat16
 
 _DTYPES = {
     "DoubleStorage": "<f8",
@@ -124,7 +125,7 @@ class _Storage:
 def read_torch_file(path: str) -> Any:
     """The object in the file, with a `StoredTensor` in place of each tensor."""
     try:
-        with open_binary(path) as file:
+        with filesystem.open_binary(path) as file:
             is_zip = file.read(2) == b"PK"
         return _read_zip(path) if is_zip else _read_legacy(path)
     except (pickle.UnpicklingError, EOFError, zipfile.BadZipFile, struct.error) as error:
@@ -138,7 +139,7 @@ def read_torch_file(path: str) -> Any:
 
 def _read_zip(path: str) -> Any:
     """The format since PyTorch 1.6: a zip of one pickle and one member per storage."""
-    with open_binary(path) as file, zipfile.ZipFile(file) as archive:
+    with filesystem.open_binary(path) as file, zipfile.ZipFile(file) as archive:
         pickled = next((name for name in archive.namelist() if name.endswith("/data.pkl")), None)
         if pickled is None:
             raise BadInputError(f"{path} is a zip file, but not one of PyTorch's: name another.")
@@ -153,7 +154,7 @@ def _read_zip(path: str) -> Any:
 
 def _zip_member(path: str, name: str) -> bytes:
     try:
-        with open_binary(path) as file, zipfile.ZipFile(file) as archive:
+        with filesystem.open_binary(path) as file, zipfile.ZipFile(file) as archive:
             # A few compressed bytes can unfold to more than the memory holds.
             if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
                 raise BadInputError(f"{name} in {path} is compressed: save it anew with PyTorch.")
@@ -168,7 +169,7 @@ def _read_legacy(path: str) -> Any:
 
     def read_storage(key: str) -> bytes:
         start, size = starts[key]
-        with open_binary(path) as file:
+        with filesystem.open_binary(path) as file:
             file.seek(start)
             return file.read(size)
 
@@ -180,7 +181,7 @@ def _read_legacy(path: str) -> Any:
         sizes[key] = count * np.dtype(_DTYPES[kind]).itemsize
         return _Storage(path, kind, partial(read_storage, key))
 
-    with open_binary(path) as file:
+    with filesystem.open_binary(path) as file:
         if _SafeUnpickler(file, path, storage).load() != _LEGACY_MAGIC:
             raise BadInputError(f"{path} is not a PyTorch checkpoint.")
         for _ in ("protocol version", "system"):

@@ -53,7 +53,7 @@ def release(version, content="c" * 64):
 
 
 def members(archive):
-    with filesystem.open_to_read(archive) as file, tarfile.open(fileobj=file) as opened:
+    with filesystem.open_binary(archive) as file, tarfile.open(fileobj=file) as opened:
         return opened.getmembers()
 
 
