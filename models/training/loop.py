@@ -38,7 +38,7 @@ from models.training.meter import Meter
 from models.training.objective import Objective, ctc_objective
 from models.training.readable import Readable, TrainBatches, damage_told
 from models.training.step import TrainStep
-from models.training.watching import EvaluationReport, Guarded, Sample, StepReport, Watcher
+from models.training.watching import EvaluationReport, Guarded, Sample, Watcher
 from models.vocabulary import Vocabulary
 from models.wav2vec2 import Wav2Vec2ForCTC
 
@@ -61,7 +61,7 @@ class Surroundings:
     # Where it goes on from after a kill; nowhere: a temporary folder.
     folder: str | None = None
     watchers: Sequence[Watcher] = ()
-    # Asked after each step: whether this machine is about to be taken away.
+    # Asked after each step and each batch of dev: whether this machine is about to be taken away.
     must_stop: Callable[[], bool] = lambda: False
     # Told before each step which comes next, the first of all being 1.
     before_step: Callable[[int], None] = lambda step: None
@@ -223,16 +223,21 @@ class _Training:
     def _run_stage(self, step: TrainStep, batches: Readable) -> None:
         place, config = self._position, self._config
         number, stage = place.stage, config.stages[place.stage]
-        meter = Meter(self.history, stage.learning_rate)
+        meter = Meter(self.history, number, stage.learning_rate)
         while place.stage == number:
-            self._around.before_step(place.step + 1)
-            self._train_once(step, batches, meter)
-            ended = place.step == place.stage_began + stage.steps
-            evaluates = place.step % config.evaluate_every == 0 or (ended and self._in_last_stage)
+            if not self._owes_an_evaluation:
+                self._around.before_step(place.step + 1)
+                self._train_once(step, batches, meter)
+            ended, evaluates = self._stage_has_ended, self._owes_an_evaluation
             if evaluates:
                 meter.read()
-                with meter.paused(), step.averaged():
-                    self._evaluate()
+                try:
+                    with meter.paused(), step.averaged():
+                        self._evaluate()
+                except PreemptedError:
+                    self._tell(meter, step)
+                    self._save(step)
+                    raise
                 if not ended and self._gains_nothing():
                     log.info("the stage ends at step %d: dev gets no better", place.step)
                     self.history.stopped_early.append(place.step)
@@ -240,17 +245,14 @@ class _Training:
             if ended:
                 # Before the state is saved: a next process must not have to decide it again.
                 place.stage, place.stage_began = number + 1, place.step
-            if ended or place.step % REPORT_EVERY == 0:
-                self._tell(meter.report(place.step, self._total_steps, number, step.learning_rate))
+            if ended or evaluates or place.step % REPORT_EVERY == 0:
+                self._tell(meter, step)
             must_stop = self._must_stop()
             if evaluates or must_stop or place.step % config.checkpoint_every == 0:
                 meter.read()
                 self._save(None if ended else step)
             if must_stop:
-                raise PreemptedError(
-                    f"Training was told to stop and is saved at step {place.step}; run it again "
-                    "and it goes on from there."
-                )
+                raise self._stopped()
 
     def _train_once(self, step: TrainStep, batches: Readable, meter: Meter) -> None:
         place, count = self._position, self._config.accumulate
@@ -269,7 +271,11 @@ class _Training:
             return False  # to agree takes time
         return any_worker(strategy, asked)
 
-    def _tell(self, report: StepReport) -> None:
+    def _tell(self, meter: Meter, step: TrainStep) -> None:
+        """What became of the steps since the last time, if there were any."""
+        if not meter.steps:
+            return
+        report = meter.report(self._position.step, self._total_steps, step.learning_rate)
         for watcher in self._around.watchers:
             watcher.step(report)
 
@@ -292,7 +298,22 @@ class _Training:
 
     def _dev_heard(self) -> list[Sample]:
         with damage_told("dev"):
-            return transcribe(self._recognise, self._vocabulary, self._dev)
+            return transcribe(self._recognise, self._vocabulary, self._dev_until_stopped())
+
+    def _dev_until_stopped(self) -> Iterator[Batch]:
+        """A machine that is about to be taken away leaves no time for all of dev."""
+        # Several workers have to agree at which step they stop.
+        alone = not several_workers(self._around.strategy)
+        for batch in self._dev:
+            if alone and self._around.must_stop():
+                raise self._stopped()
+            yield batch
+
+    def _stopped(self) -> PreemptedError:
+        return PreemptedError(
+            f"Training was told to stop after step {self._position.step}; run it again and it "
+            "goes on from there."
+        )
 
     def _save(self, step: TrainStep | None) -> None:
         """A state to go on from; weights that neither it nor this process has a use for go."""
@@ -335,6 +356,20 @@ class _Training:
         """What the saved position and optimizer are of, as JSON gives it back."""
         stages = [dataclasses.asdict(stage) for stage in self._config.stages]
         return {"stages": stages, "average_momentum": self._config.average_momentum}
+
+    @property
+    def _stage_has_ended(self) -> bool:
+        place = self._position
+        return place.step == place.stage_began + self._config.stages[place.stage].steps
+
+    @property
+    def _owes_an_evaluation(self) -> bool:
+        """After the step it has come to; also where a process was stopped amid it."""
+        step = self._position.step
+        is_due = step % self._config.evaluate_every == 0 or (
+            self._in_last_stage and self._stage_has_ended
+        )
+        return is_due and self.history.evaluations[-1].step < step
 
     @property
     def _in_last_stage(self) -> bool:

@@ -18,9 +18,9 @@ MOST_SKIPPED_IN_A_ROW = 20
 class Meter:
     """One stage's results. To read one waits for the device, so they are left there for a while."""
 
-    def __init__(self, history: History, learning_rate: float) -> None:
+    def __init__(self, history: History, stage: int, learning_rate: float) -> None:
         self._history = history
-        self._peak = learning_rate
+        self._stage, self._peak = stage, learning_rate
         self._unread: list[tuple[int, StepResult]] = []
         self._skipped_in_a_row = 0
         self._begin()
@@ -28,14 +28,17 @@ class Meter:
     def add(self, step: int, result: StepResult, waited_seconds: float) -> None:
         """Take the result of a step, whose batch was waited for so long."""
         self._unread.append((step, result))
+        self.steps += 1
         self._waited += waited_seconds
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Leave out time that is no training, such as an evaluation."""
         began = time.monotonic()
-        yield
-        self._started += time.monotonic() - began
+        try:
+            yield
+        finally:
+            self._started += time.monotonic() - began
 
     def read(self) -> None:
         """Add up what was left on the device; raise if the training has come to nothing."""
@@ -59,7 +62,7 @@ class Meter:
                 )
         self._unread = []
 
-    def report(self, step: int, total_steps: int, stage: int, learning_rate: float) -> StepReport:
+    def report(self, step: int, total_steps: int, learning_rate: float) -> StepReport:
         """The steps since the last report."""
         self.read()
         seconds = time.monotonic() - self._started
@@ -70,7 +73,7 @@ class Meter:
         report = StepReport(
             step=step,
             total_steps=total_steps,
-            stage=stage,
+            stage=self._stage,
             loss=loss,
             learning_rate=learning_rate,
             gradient_norm=norm,
@@ -88,4 +91,5 @@ class Meter:
         self._started = time.monotonic()
         self._waited = self._audio = self._padded = 0.0
         self._utterances = self._skipped = 0
+        self.steps = 0  # since the last report
         self._last = (0.0, 0.0)

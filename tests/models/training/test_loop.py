@@ -255,9 +255,9 @@ def test_watchers_are_told_every_ten_steps_at_each_evaluation_and_at_the_end(mod
         surroundings=Surroundings(watchers=[watcher]),
     )
     told = [(one.step, one.total_steps, one.stage) for one in watcher.steps]
-    assert told == [(10, 23, 0), (12, 23, 0), (20, 23, 1), (23, 23, 1)]
+    assert told == [(10, 23, 0), (12, 23, 0), (15, 23, 1), (20, 23, 1), (23, 23, 1)]
     assert history.losses == [(one.step, one.loss) for one in watcher.steps]
-    assert [one.utterances for one in watcher.steps] == [40, 8, 32, 12]
+    assert [one.utterances for one in watcher.steps] == [40, 8, 12, 20, 12]
     letters = [sum(map(len, texts)) for texts in TEXTS]
     heard = (12 * letters[0] + 11 * letters[1]) * NOTE_SAMPLES / 16_000
     assert sum(one.audio_seconds for one in watcher.steps) == pytest.approx(heard)
@@ -315,4 +315,5 @@ def test_a_stage_without_gain_ends_early_and_the_next_begins(model, batches, dev
     assert history.stopped_early == [6, 14]
     assert (history.best.step, history.best.wer) == (14, 0.4)
     told = [(one.step, one.total_steps, one.stage) for one in watcher.steps]
-    assert told == [(6, 15, 0), (10, 15, 1), (14, 14, 1)]
+    early = [(2, 18, 0), (4, 18, 0), (6, 15, 0)]
+    assert told == [*early, (8, 15, 1), (10, 15, 1), (12, 15, 1), (14, 14, 1)]

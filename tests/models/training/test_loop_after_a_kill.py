@@ -175,22 +175,40 @@ def test_a_training_that_has_ended_is_not_trained_again(
     assert not [moment for moment in moments.seen if moment.startswith("before step")]
 
 
-def stop_after(steps: int):
-    """The machine is taken away after so many steps, at each of which it is asked about."""
-    answers = iter([False] * (steps - 1) + [True])
-    return lambda: next(answers)
+def told_at(moments: Moments, moment: str):
+    """The machine is about to be taken away from this moment on."""
+    return lambda: moment in moments.seen
 
 
-@pytest.mark.parametrize("last", [3, 4, 7])
+@pytest.mark.parametrize(
+    ("moment", "last"),
+    [
+        ("evaluation after step 0", 0),
+        ("before step 3", 3),
+        ("before step 4", 4),
+        ("evaluation after step 4", 4),
+        ("amid the evaluation after step 6", 6),
+        ("evaluation after step 7", 7),
+    ],
+)
 def test_a_training_that_is_told_to_stop_saves_that_very_step_and_goes_on_from_it(
-    train, undisturbed, tmp_path, last
+    train, undisturbed, tmp_path, moment, last
 ):
-    with pytest.raises(PreemptedError, match=f"told to stop and is saved at step {last};"):
-        train(tmp_path, Moments(deadly=False), must_stop=stop_after(last))
+    moments = Moments(deadly=False)
+    with pytest.raises(PreemptedError, match=f"told to stop after step {last};"):
+        train(tmp_path, moments, must_stop=told_at(moments, moment))
     moments = Moments(deadly=False)
     assert_the_same(train(tmp_path, moments), undisturbed)
     steps = [moment for moment in moments.seen if moment.startswith("before step")]
     assert steps == [f"before step {step}" for step in range(last + 1, 8)]
+
+
+def test_an_evaluation_is_broken_off_when_the_machine_is_about_to_be_taken_away(train, tmp_path):
+    moments = Moments(deadly=False)
+    with pytest.raises(PreemptedError):
+        train(tmp_path, moments, must_stop=told_at(moments, "before step 4"))
+    assert "evaluation after step 4" in moments.seen
+    assert "amid the evaluation after step 4" not in moments.seen
 
 
 def halve(path: Path) -> None:
@@ -200,8 +218,9 @@ def halve(path: Path) -> None:
 def test_a_state_cut_in_half_is_told_and_training_goes_on_from_the_one_before(
     train, undisturbed, tmp_path, caplog
 ):
+    moments = Moments(deadly=False)
     with pytest.raises(PreemptedError):
-        train(tmp_path, Moments(deadly=False), must_stop=stop_after(6))
+        train(tmp_path, moments, must_stop=told_at(moments, "before step 6"))
     older, newest = sorted((tmp_path / "states").iterdir())
     halve(newest)
     moments = Moments(deadly=False)
@@ -252,17 +271,18 @@ def test_training_goes_on_where_nothing_can_be_written(train, undisturbed, tmp_p
 
 
 def test_where_no_state_can_be_saved_any_more_the_weights_do_not_pile_up(train, tmp_path, caplog):
-    steps = iter(range(1, 8))
+    moments = Moments(deadly=False)
 
-    def blocked_after_step_2() -> bool:
-        if next(steps) == 2:
+    def blocked_before_step_3() -> bool:
+        seen = set(moments.seen)
+        if "amid the evaluation after step 2" in seen and "before step 3" not in seen:
             for step in range(3, 8):
                 path = tmp_path / "states" / f"step-{step:09d}.safetensors"
-                path.mkdir()  # where the file should come
+                path.mkdir(exist_ok=True)  # where the file should come
         return False
 
     config = dataclasses.replace(RECIPE, average_best=1)
-    _, history = train(tmp_path, Moments(deadly=False), config, must_stop=blocked_after_step_2)
+    _, history = train(tmp_path, moments, config, must_stop=blocked_before_step_3)
     assert "could not be written" in caplog.text
     assert [one.step for one in history.evaluations] == [0, 2, 4, 6, 7]
     # The two best, and those of the state of step 2, from which a next process would go on.
