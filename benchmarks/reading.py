@@ -67,7 +67,7 @@ def like_train(utterances: int) -> np.ndarray:
 def _waste(name: str, lengths: np.ndarray, folder: Path) -> list[Row]:
     from models import data
 
-    files, graph = _prepared(lengths, folder)
+    files, graph = prepared(lengths, folder)
     plan = data.BatchPlan(BATCH)
     spoken = padded = 0
     batches = data.training_batches(files, graph, plan)
@@ -87,7 +87,7 @@ def _waste(name: str, lengths: np.ndarray, folder: Path) -> list[Row]:
 def _speed(lengths: np.ndarray, folder: Path) -> list[Row]:
     from models import data
 
-    files, graph = _prepared(lengths, folder)
+    files, graph = prepared(lengths, folder)
     audio = [noise(int(samples), seed) for seed, samples in enumerate(lengths)]
     plan = data.BatchPlan(BATCH)
     size = data.batches_per_epoch(files, graph, plan)
@@ -163,7 +163,7 @@ def _constant_batches(waveforms: tf.data.Dataset) -> tf.data.Dataset:
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def _prepared(lengths: np.ndarray, folder: Path) -> tuple[list[str], TransformGraph]:
+def prepared(lengths: np.ndarray, folder: Path) -> tuple[list[str], TransformGraph]:
     """Speech examples of these lengths in shards, and the Transform graph fitted on them."""
     import tensorflow as tf
 

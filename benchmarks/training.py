@@ -25,6 +25,9 @@ PEER = "transformers in PyTorch"
 TINY = Path(__file__).parent.parent / "models" / "pretrained" / "tiny-en"
 LEARNING_RATE, BETAS, EPSILON, WEIGHT_DECAY, CLIP_NORM = 1e-5, (0.9, 0.98), 1e-8, 0.01, 1.0
 CHARACTERS_PER_SECOND = 12
+# What the devices wait for, over so many utterances of which a step takes so many.
+UTTERANCES_READ, BATCH_READ, STEPS_READING = 400, 16, 60
+ALLOWED_WAIT = 5  # % of the time
 # The shortest utterance of a batch may be so much of its longest.
 SHORTEST = 0.75
 # Nothing is drawn at random: masks and dropout would differ on the two sides.
@@ -40,6 +43,7 @@ PLAIN = dict.fromkeys(
     ),
     0.0,
 )
+INPUT_WAIT = "input-wait"
 Batch = dict[str, np.ndarray]
 Step = Callable[[], float]
 
@@ -70,7 +74,7 @@ def tasks() -> dict[str, Task]:
 def training() -> list[Row]:
     """Each task by itself, so that threads are set before any library wakes."""
     rows = []
-    for name in tasks():
+    for name in (*tasks(), INPUT_WAIT):
         command = [sys.executable, "-W", "ignore", "-m", "benchmarks.training", name]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         rows += [Row(**row) for row in json.loads(done.stdout.splitlines()[-1])]
@@ -90,6 +94,25 @@ def rows_of(task: Task) -> list[Row]:
         }
     rows = measure_in_turns(f"training, {task.what}", contenders, PEER, task.rounds)
     return [dataclasses.replace(row, value=audio / row.value, unit="audio s per s") for row in rows]
+
+
+def rows_of_waiting() -> list[Row]:
+    """The share of a training that is spent waiting for batches: the worst case, a tiny model."""
+    from benchmarks.reading import like_test, prepared
+    from models.training.assembly import Material, train
+    from models.training.devices import make_strategy
+
+    stage = Stage("all", steps=STEPS_READING, learning_rate=LEARNING_RATE, schedule="constant")
+    config = TrainingConfig(
+        stages=(stage,), batch_size=BATCH_READ, evaluate_every=STEPS_READING, dev_batches=1
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        files, _ = prepared(like_test(UTTERANCES_READ), Path(folder))
+        material = Material(files, files, f"{folder}/graph", str(TINY))
+        history = train(material, config, make_strategy("one_device"), f"{folder}/t").history
+    what, unit = f"training, waiting for input, {TINY.name}", "% of the time"
+    waited = 100 * history.waited_seconds / history.seconds
+    return [Row(what, "bar", ALLOWED_WAIT, unit, is_peer=True), Row(what, "ours", waited, unit)]
 
 
 def noise_batch(utterances: int, seconds: float) -> Batch:
@@ -176,7 +199,9 @@ def main() -> None:
 
     torch.set_num_threads(THREADS)
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
-    rows = rows_of(tasks()[sys.argv[1]])
+    tf.config.threading.set_inter_op_parallelism_threads(THREADS)
+    name = sys.argv[1]
+    rows = rows_of_waiting() if name == INPUT_WAIT else rows_of(tasks()[name])
     print(json.dumps([dataclasses.asdict(row) for row in rows]))
 
 

@@ -26,6 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 from components.language_model_trainer.config import LanguageModelConfig
 from components.release_gate.config import GateConfig
 from components.release_pusher.config import ReleaseConfig
+from components.run_reporter.config import AlertsConfig
 from components.speech_example_gen.config import DataConfig
 from components.transform.config import TextConfig
 from components.wer_evaluator.config import EvaluationConfig
@@ -33,6 +34,7 @@ from models.errors import BadInputError
 from models.export.config import ExportConfig
 from models.training.config import TeacherConfig, TrainingConfig
 from models.training.tuning import TuningConfig, knobs
+from pipeline.cluster_config import ClusterConfig
 
 READY_CONFIGS = Path(__file__).parent / "configs"
 SHIPPED_CHECKPOINTS = Path(__file__).parent.parent / "models" / "pretrained"
@@ -119,7 +121,9 @@ class RunConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     gate: GateConfig = field(default_factory=GateConfig)
     release: ReleaseConfig = field(default_factory=ReleaseConfig)
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
     runner: RunnerConfig = field(default_factory=RunnerConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
 
     def __post_init__(self) -> None:
         if self.release.hub_folder and not self.export.hub:
@@ -268,6 +272,10 @@ def _set_if_empty(settings: dict[str, Any], key: tuple[str, str], value: str) ->
 
 def _unknown_keys(section_type: Any, settings: Any, place: str = "") -> Iterator[str]:
     """A sentence for each key that no field takes, with the nearest one that does."""
+    if typing.get_origin(section_type) is Mapping and isinstance(settings, dict):
+        _, of_values = typing.get_args(section_type)
+        for key, value in settings.items():
+            yield from _unknown_keys(of_values, value, f"{place}{key}.")
     for inner in _dataclasses_in(section_type):
         items = settings if isinstance(settings, list) else [settings]
         for item in items:
