@@ -38,7 +38,7 @@ def print_summary(
     console.print()
     console.print(
         f"Fine-tuning took the dev split's WER from [bold]{percent(outcome.dev_wer_before)}[/] "
-        f"(the imported checkpoint) to [bold]{percent(outcome.dev_wer_after)}[/]."
+        f"(before it) to [bold]{percent(outcome.dev_wer_after)}[/]."
     )
     console.print()
     console.print(_headline(outcome), soft_wrap=True)

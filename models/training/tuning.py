@@ -39,7 +39,7 @@ class TuningConfig:
     # Times the learning rate of each stage, each by its own factor.
     learning_rate_factor: Span | None = (0.3, 3.0)
     # Times the steps of each stage but the last, which takes what is left of the recipe's steps.
-    steps_factor: Span | None = (0.5, 2.0)
+    steps_factor: Span | None = (0.5, 1.5)
     # Of these two the recipe must name its own values.
     mask_time_prob: Span | None = (0.0, 0.1)
     dropout: Span | None = (0.0, 0.2)

@@ -27,7 +27,7 @@ def test_each_stage_has_a_rate_of_its_own_and_all_but_the_last_a_length():
     ]
     rate, steps = found["stage_2_learning_rate"], found["stage_1_steps"]
     assert (rate.low, rate.recipe, rate.high) == pytest.approx((3e-5, 1e-4, 3e-4))
-    assert (steps.low, steps.recipe, steps.high) == (50, 100, 200)
+    assert (steps.low, steps.recipe, steps.high) == (50, 100, 150)
 
 
 def test_the_recipe_itself_is_among_what_is_searched():
