@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import tensorflow as tf
@@ -87,15 +88,21 @@ class BatchPlan:
 
 
 def training_batches(
-    files: Sequence[str], graph: FeatureGraph, plan: BatchPlan, start: int = 0
+    files: Sequence[str],
+    graph: FeatureGraph,
+    plan: BatchPlan,
+    start: int = 0,
+    epoch_size: Callable[[], int] | None = None,
 ) -> tf.data.Dataset:
     """Batches without end, epoch after epoch, going on after the first `start` ones.
 
+    To go on one must know how many an epoch has; who knows it spares the count by `epoch_size`.
     An epoch holds each utterance once: batches as buckets fill, then what is left of each bucket.
     The plan's own replicas get their parts of each batch one after the other.
     """
     records = _Records.of(files)
-    epoch, done = divmod(start, batches_per_epoch(files, graph, plan)) if start else (0, 0)
+    count = epoch_size or partial(batches_per_epoch, files, graph, plan)
+    epoch, done = divmod(start, count()) if start else (0, 0)
     windows = tf.data.Dataset.range(epoch, tf.int64.max).flat_map(
         lambda epoch: _windows(records.shuffled(plan.seed, epoch), graph, plan.batch_size)
     )

@@ -6,13 +6,15 @@ The precision is the model's and not the process's, which exports and evaluates 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from models import data
+from models import data, filesystem
 from models.processor import Processor
 from models.training.config import TeacherConfig, TrainingConfig
 from models.training.devices import fitting, shared_out
@@ -25,6 +27,8 @@ from models.training.watching import Watcher
 from models.transform_graph import TransformGraph
 from models.warm_start import carried_alphabet, keep_head_rows
 from models.wav2vec2 import Wav2Vec2ForCTC
+
+EPOCH_SIZE_FILE = "batches-per-epoch"
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def train(
         tf.config.experimental.enable_op_determinism()
     graph = TransformGraph(material.transform_graph, carried_alphabet(material.base_model))
     processor = graph.processor(material.base_model)
-    batches = train_batches(material.train_files, graph, config, strategy)
+    batches = train_batches(material.train_files, graph, config, strategy, folder)
     objective: Objective = ctc_objective
     with strategy.scope():
         model = load_for_training(
@@ -117,13 +121,35 @@ def train_batches(
     graph: TransformGraph,
     config: TrainingConfig,
     strategy: tf.distribute.Strategy,
+    folder: str,
 ) -> TrainBatches:
     """The training split without end, from any batch on, shared out among the devices."""
+    epoch_size = remembered(folder, lambda: data.batches_per_epoch(files, graph, _plan(config)))
     return shared_out(
         strategy,
         _plan(config),
-        lambda plan, start: data.training_batches(files, graph, plan, start),
+        lambda plan, start: data.training_batches(files, graph, plan, start, epoch_size),
     )
+
+
+def remembered(folder: str, count: Callable[[], int]) -> Callable[[], int]:
+    """How many batches an epoch has, for which a whole corpus must be read: counted only once.
+
+    The next process, after one more kill, finds it in the folder.
+    """
+    path = filesystem.join(folder, EPOCH_SIZE_FILE)
+
+    @cache
+    def number() -> int:
+        with suppress(ValueError, *filesystem.errors_of(path)):
+            return int(filesystem.read_text(path))
+        counted = count()
+        with suppress(*filesystem.errors_of(path)):
+            filesystem.make_folder(folder)
+            filesystem.write_text(path, str(counted))
+        return counted
+
+    return number
 
 
 def dev_batches(
