@@ -139,6 +139,7 @@ def create_pipeline(
         baseline_blessing=last_blessed.outputs["model_blessing"],
         last_blessing=last_judged.outputs["model_blessing"],
         gate=config.gate,
+        alerts=config.alerts,
         name=config.name,
     )
 
@@ -150,6 +151,7 @@ def create_pipeline(
         report=gate.outputs["report"],
         blessing=gate.outputs["blessing"],
         release=config.release,
+        alerts=config.alerts,
         name=config.name,
         config_sha256=provenance.config_sha256,
         code_version=provenance.code_version,

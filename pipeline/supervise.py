@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from components.run_reporter.alert import failure
+from components.run_reporter.webhook import tell
 from models import errors
-from models.errors import BadInputError, W2vError
+from models.errors import BadInputError, PreemptedError, W2vError
 from pipeline.config import RunConfig, RunnerName
 from pipeline.terminal import Screen, quiet_run
 
@@ -30,7 +32,7 @@ ERROR_IN_TEXT = re.compile(r"models\.errors\.(\w+): (.*?)(?:\n|$)")
 
 def run_supervised(config: RunConfig, root: Path, runner: RunnerName, log_path: Path) -> Outcome:
     """Run every node, watch, and read what came of it."""
-    return _supervised(partial(_run, config, root, runner), log_path)
+    return _supervised(partial(_run, config, root, runner, log_path), log_path)
 
 
 def ingest_supervised(
@@ -49,26 +51,37 @@ def _supervised(work: Callable[[Screen], Result], log_path: Path) -> Result:
             raise as_user_error(error, log_path) from error
 
 
-def _run(config: RunConfig, root: Path, runner: RunnerName, screen: Screen) -> Outcome:
+def _run(
+    config: RunConfig, root: Path, runner: RunnerName, log_path: Path, screen: Screen
+) -> Outcome:
     # TFX takes seconds to import: only now, and under the quiet screen.
     from pipeline.local import METADATA_FILE
     from pipeline.outcome import read_outcome
     from pipeline.runners import run_pipeline
 
-    run_pipeline(config, root, runner, screen.expect_nodes)
+    try:
+        run_pipeline(config, root, runner, screen.expect_nodes)
+    except Exception as error:
+        _tell_failure(config, as_user_error(error, log_path), log_path)
+        raise
     return read_outcome(root / METADATA_FILE, config.name)
+
+
+def _tell_failure(config: RunConfig, error: W2vError, log_path: Path) -> None:
+    if not isinstance(error, PreemptedError):  # no fault: it goes on when it is started again
+        tell(config.alerts, failure(config.name, str(error), str(log_path)))
 
 
 def _ingest(config: RunConfig, root: Path, runner: RunnerName, screen: Screen) -> IngestOutcome:
     from pipeline.ingest import read_ingest
-    from pipeline.local import METADATA_FILE
-    from pipeline.runners import LAST_OF_INGEST, run_pipeline
+    from pipeline.local import LAST_OF_INGEST, METADATA_FILE
+    from pipeline.runners import run_pipeline
 
     run_pipeline(config, root, runner, screen.expect_nodes, LAST_OF_INGEST)
     return read_ingest(root / METADATA_FILE, config.name)
 
 
-def as_user_error(error: BaseException, log_path: Path) -> W2vError:
+def as_user_error(error: BaseException, log_path: Path | str) -> W2vError:
     """The error of ours inside whatever TFX and Beam wrapped around it."""
     for cause in _causes(error):
         if isinstance(cause, W2vError):

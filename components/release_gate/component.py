@@ -9,12 +9,14 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from components.release_gate.config import GateConfig
 from components.release_gate.executor import Executor
+from components.run_reporter.config import AlertsConfig
 from schemas.properties import to_json
 
 
 class ReleaseGateSpec(ComponentSpec):
     PARAMETERS = {
         "gate": ExecutionParameter(type=str),
+        "alerts": ExecutionParameter(type=str),
         "name": ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -49,6 +51,7 @@ class ReleaseGate(base_component.BaseComponent):
         baseline_blessing: types.BaseChannel,
         last_blessing: types.BaseChannel,
         gate: GateConfig,
+        alerts: AlertsConfig,
         name: str,
     ) -> None:
         super().__init__(
@@ -59,6 +62,7 @@ class ReleaseGate(base_component.BaseComponent):
                 baseline_blessing=baseline_blessing,
                 last_blessing=last_blessing,
                 gate=to_json(gate),
+                alerts=to_json(alerts),
                 name=name,
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),
                 report=types.Channel(type=standard_artifacts.ModelEvaluation),

@@ -9,12 +9,14 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from components.release_pusher.config import ReleaseConfig
 from components.release_pusher.executor import Executor
+from components.run_reporter.config import AlertsConfig
 from schemas.properties import to_json
 
 
 class ReleasePusherSpec(ComponentSpec):
     PARAMETERS = {
         "release": ExecutionParameter(type=str),
+        "alerts": ExecutionParameter(type=str),
         "name": ExecutionParameter(type=str),
         "config_sha256": ExecutionParameter(type=str),
         "code_version": ExecutionParameter(type=str),
@@ -46,6 +48,7 @@ class ReleasePusher(base_component.BaseComponent):
         report: types.BaseChannel,
         blessing: types.BaseChannel,
         release: ReleaseConfig,
+        alerts: AlertsConfig,
         name: str,
         config_sha256: str,
         code_version: str,
@@ -59,6 +62,7 @@ class ReleasePusher(base_component.BaseComponent):
                 report=report,
                 blessing=blessing,
                 release=to_json(release),
+                alerts=to_json(alerts),
                 name=name,
                 config_sha256=config_sha256,
                 code_version=code_version,

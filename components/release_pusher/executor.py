@@ -11,6 +11,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 
+from components.release_gate.report import HTML_FILE
 from components.release_pusher.config import ReleaseConfig
 from components.release_pusher.destinations.delivery import DeliveryError, push_to
 from components.release_pusher.destinations.destination import Delivered
@@ -19,7 +20,12 @@ from components.release_pusher.layout import REPORT_FOLDER
 from components.release_pusher.pages.facts import read_facts
 from components.release_pusher.pages.writing import hub_page
 from components.release_pusher.releases import Publication, keep_last, publish
+from components.run_reporter.alert import success
+from components.run_reporter.config import AlertsConfig
+from components.run_reporter.links import file_page
+from components.run_reporter.webhook import tell
 from components.wer_evaluator.scores import read_scores, whole
+from models import filesystem
 from models.artifact_kinds import HubKind
 from models.export.artifacts import hub_folders, shipped_folders
 from schemas import model_properties
@@ -54,7 +60,15 @@ class Executor(base_executor.BaseExecutor):
         pushed.set_int_custom_property("already", int(publication.already))
         pushed.set_string_custom_property("pushed_destination", publication.folder)
         pushed.set_string_custom_property("pushed_version", str(publication.manifest.version))
+        if not publication.already:
+            _tell(publication, from_json(AlertsConfig, exec_properties["alerts"]))
         _hand_on(publication, release, hub_folders(exported), pushed)
+
+
+def _tell(publication: Publication, alerts: AlertsConfig) -> None:
+    manifest = publication.manifest
+    page = file_page(filesystem.join(publication.folder, REPORT_FOLDER, HTML_FILE))
+    tell(alerts, success(manifest.name, manifest.version, manifest.wer, page))
 
 
 def _hand_on(

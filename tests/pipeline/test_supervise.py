@@ -11,9 +11,12 @@ from components.release_pusher.destinations.delivery import DeliveryError
 from models.errors import BadInputError, GateRefusedError, W2vError
 from pipeline.config import load_config
 from pipeline.dag import create_pipeline
+from pipeline.local import LAST_OF_INGEST
 from pipeline.provenance import provenance_of
-from pipeline.runners import LAST_OF_INGEST, nodes_up_to
-from pipeline.supervise import as_user_error
+from pipeline.runners import nodes_up_to
+from pipeline.supervise import as_user_error, run_supervised
+from tests.components.release_pusher.destinations.loopback import serving
+from tests.components.run_reporter.webhook_server import Webhook
 
 LOG = Path("run.log")
 
@@ -77,3 +80,17 @@ def test_an_ingest_runs_what_looks_at_the_corpus_alone(tmp_path):
         "LastPassed",
         "SpeechValidator",
     }
+
+
+def test_a_run_that_fails_is_told_to_the_webhook_with_the_sentence_and_the_log(
+    tmp_path, monkeypatch
+):
+    settings = ["model.checkpoint=/no/such/checkpoint", "alerts.webhook=env:W2V_WEBHOOK"]
+    config = load_config("demo", root=tmp_path, overrides=settings)
+    log = tmp_path / "run.log"
+    with serving(Webhook()) as webhook:
+        monkeypatch.setenv("W2V_WEBHOOK", webhook.address)
+        with pytest.raises(BadInputError) as failed:
+            run_supervised(config, tmp_path, "local", log)
+    (message,) = webhook.messages
+    assert message["text"] == f"demo failed: {failed.value} (The run: {log})"

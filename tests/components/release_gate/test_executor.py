@@ -11,12 +11,16 @@ from components.release_gate.config import GateConfig
 from components.release_gate.executor import Executor
 from components.release_gate.judgement import EVALUATION_KEY, REPORT_KEY, reach_verdict
 from components.release_gate.report import read_verdict
+from components.run_reporter.config import AlertsConfig
 from components.wer_evaluator.evaluation import write_about
 from components.wer_evaluator.scores import write_scores
 from schemas.properties import to_json
 from tests.components.release_gate.evaluations import ABOUT, heard, scores_of, write_evaluation
+from tests.components.release_pusher.destinations.loopback import serving
+from tests.components.run_reporter.webhook_server import Webhook
 
 GATE = GateConfig(max_wer={"unpadded": 0.1}, min_utterances=10, tolerated_regression=0.0)
+NO_WEBHOOK = AlertsConfig()
 
 
 def utterances(wrong: int, count: int = 100) -> list:
@@ -43,7 +47,7 @@ def evaluated(folder, wrong: int, when: str):
     return artifact(standard_artifacts.ModelEvaluation, folder)
 
 
-def run_gate(folder, evaluation, baseline=None, last=None):
+def run_gate(folder, evaluation, baseline=None, last=None, alerts=NO_WEBHOOK, gate=GATE):
     """The node's blessing and report."""
     blessing = artifact(standard_artifacts.ModelBlessing, folder / "blessing")
     report = artifact(standard_artifacts.ModelEvaluation, folder / "report")
@@ -53,7 +57,7 @@ def run_gate(folder, evaluation, baseline=None, last=None):
         "baseline_blessing": [baseline] if baseline else [],
         "last_blessing": [last] if last else [],
     }
-    properties = {"gate": to_json(GATE), "name": "demo"}
+    properties = {"gate": to_json(gate), "alerts": to_json(alerts), "name": "demo"}
     Executor().Do(inputs, {"blessing": [blessing], "report": [report]}, properties)
     return blessing, report
 
@@ -80,6 +84,21 @@ def test_a_clearly_worse_model_is_not_blessed_and_says_why(first, tmp_path):
     assert [finding.rule for finding in failed] == ["no regression saved_model/unpadded"]
     assert "worse than the last blessed model" in failed[0].reason
     assert (tmp_path / "2" / "blessing" / "NOT_BLESSED").exists()
+
+
+def test_a_refusal_is_told_to_the_webhook_and_a_blessing_is_not(tmp_path, monkeypatch):
+    alerts = AlertsConfig(webhook="env:W2V_WEBHOOK")
+    with serving(Webhook()) as webhook:
+        monkeypatch.setenv("W2V_WEBHOOK", webhook.address)
+        good = evaluated(tmp_path / "good", wrong=5, when="2026-11-01")
+        run_gate(tmp_path / "1", good, alerts=alerts)
+        assert webhook.messages == []
+        bad = evaluated(tmp_path / "bad", wrong=100, when="2026-11-02")
+        strict = dataclasses.replace(GATE, max_wer={"unpadded": 0.05})
+        _, report = run_gate(tmp_path / "2", bad, alerts=alerts, gate=strict)
+    (message,) = webhook.messages
+    assert "demo was refused by its gate: WER saved_model/unpadded: 10.00 %" in message["text"]
+    assert f"{report.uri}/report.html" in message["blocks"][-1]["text"]["text"]
 
 
 def test_another_kind_of_artifact_is_compared_by_its_main_trial(tmp_path):

@@ -12,6 +12,7 @@ from components.release_pusher.destinations.config import DestinationsConfig, Hu
 from components.release_pusher.destinations.delivery import DeliveryError
 from components.release_pusher.executor import Executor
 from components.release_pusher.releases import list_releases, read_manifest, roll_back
+from components.run_reporter.config import AlertsConfig
 from components.wer_evaluator.scores import Score, write_scores
 from models import filesystem
 from models.errors import BadInputError, GateRefusedError
@@ -19,12 +20,14 @@ from models.export.artifacts import ExportedArtifact, write_index
 from schemas.properties import to_json
 from tests.components.release_pusher.destinations.hugging_face_hub import WRITER, HuggingFaceHub
 from tests.components.release_pusher.destinations.loopback import serving
+from tests.components.run_reporter.webhook_server import Webhook
 
 ABOUT = {
     "name": "demo",
     "config_sha256": "d" * 64,
     "code_version": "1.0",
 }
+NO_WEBHOOK = AlertsConfig()
 
 
 def artifact(artifact_type, folder):
@@ -57,7 +60,7 @@ def pushed(tmp_path):
 def push(tmp_path, hub_model, pushed):
     """Run the node on a model with this graph, and give its PushedModel."""
 
-    def run(config, graph="graph", blessed=True):
+    def run(config, graph="graph", blessed=True, alerts=NO_WEBHOOK):
         for name in ("Format-Serving/saved_model.pb", "hub/encoder/saved_model.pb"):
             filesystem.write_text(tmp_path / "model" / name, graph)
         write_index(str(tmp_path / "model"), [hub_model])
@@ -81,7 +84,7 @@ def push(tmp_path, hub_model, pushed):
         Executor().Do(
             {name: [made] for name, made in inputs.items()},
             {"pushed_model": [pushed]},
-            {**ABOUT, "release": to_json(config)},
+            {**ABOUT, "release": to_json(config), "alerts": to_json(alerts)},
         )
         return pushed
 
@@ -113,6 +116,21 @@ def test_what_is_not_blessed_leaves_no_trace(push, config):
     assert pushed.get_int_custom_property("pushed") == 0
     assert not os.path.exists(config.folder)
     assert not os.path.exists(config.hub_folder)
+
+
+def test_a_new_release_is_told_to_whom_asked_for_it_and_a_retry_tells_nothing(
+    push, config, monkeypatch
+):
+    alerts = AlertsConfig(webhook="env:W2V_WEBHOOK", on=("success",))
+    with serving(Webhook()) as webhook:
+        monkeypatch.setenv("W2V_WEBHOOK", webhook.address)
+        push(config, alerts=alerts)
+        push(config, alerts=alerts)
+    (message,) = webhook.messages
+    assert message["text"] == (
+        "demo 1 is released: WER saved_model/unpadded 2.00 % "
+        f"(Report: {config.folder}/1/report/report.html)"
+    )
 
 
 def test_the_hub_model_has_the_releases_version_and_is_no_part_of_the_release(push, config):
