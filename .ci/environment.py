@@ -29,6 +29,8 @@ PEERS = {
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "nodejs": ("node",),
     "npm": ("npm",),
+    "postgresql": ("postgres", "pg_lsclusters"),
+    "mariadb-server": ("mariadbd",),
 }
 
 

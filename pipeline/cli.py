@@ -14,6 +14,7 @@ from importlib import import_module
 
 import click
 
+from models.code_version import code_version
 from models.errors import W2vError
 
 # Name: where the command lives, and its line in `w2v --help`.
@@ -30,7 +31,19 @@ COMMANDS = {
     "releases": ("pipeline.commands.releases", "List published releases with their WER."),
     "verify": ("pipeline.commands.verify", "Check a release against its manifest."),
     "rollback": ("pipeline.commands.rollback", "Publish an older release again as the newest."),
-    "compile": ("kubeflow.commands.compile", "Compile the pipeline for Vertex AI."),
+    "runs": ("pipeline.commands.runs", "List the runs: how they went, what they cost."),
+    "lineage": ("pipeline.commands.lineage", "Say what made a release."),
+    "compile": ("kubeflow.commands.compile", "Compile the pipeline for Vertex AI or Kubeflow."),
+    "rehearse": (
+        "kubeflow.commands.rehearse",
+        "Run a compiled pipeline here, node by node.",
+    ),
+    "schedule": (
+        "kubeflow.commands.schedule",
+        "Run a compiled pipeline by the clock.",
+    ),
+    "trigger": ("kubeflow.commands.trigger", "Run a compiled pipeline when there is new data."),
+    "plan": ("kubeflow.commands.plan", "Estimate a run's hours and money."),
     "doctor": ("pipeline.commands.doctor", "Say what this machine can do and what is missing."),
 }
 
@@ -60,7 +73,7 @@ class LazyCommands(click.Group):
 
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.version_option(package_name="wav2vec2-tfx")
+@click.version_option(code_version())
 @click.pass_context
 def w2v(ctx: click.Context, debug: bool) -> None:
     """From a PyTorch Wav2Vec2 checkpoint to a gated, published TensorFlow speech recogniser.

@@ -49,6 +49,10 @@ EngineName = Literal[
 ]
 Section = TypeVar("Section")
 PIPELINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
+METADATA_SERVER = re.compile(
+    r"(?P<kind>mysql|postgresql)://(?P<user>[\w.-]+)@(?P<host>[\w.-]+)(:(?P<port>\d+))?"
+    r"/(?P<database>[\w-]+)"
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,11 @@ class RunnerConfig:
     beam_workers: int = 1
     # Where artifacts go if not below --root: a place that an engine's workers reach.
     artifacts: str = ""
+    # A server for ML Metadata, if it is not to be a file below --root:
+    # mysql://USER@HOST:PORT/DATABASE or postgresql://USER@HOST:PORT/DATABASE.
+    metadata: str = ""
+    # Where its password lies: env:NAME or file:PATH. Never the password itself.
+    metadata_password: str = ""
     # The container image that a compiled spec names.
     image: str = "wav2vec2-tfx"
 
@@ -102,6 +111,17 @@ class RunnerConfig:
                 raise ValueError(f"runner.beam_flags: {flag!r} must be of the form --name=value")
         if self.beam_workers < 1:
             raise ValueError(f"runner.beam_workers must be at least 1, not {self.beam_workers}")
+        # Neither is repeated: who writes a password there by mistake must not find it in a log.
+        if self.metadata and not METADATA_SERVER.fullmatch(self.metadata):
+            raise ValueError(
+                "runner.metadata must be of the form mysql://USER@HOST:PORT/DATABASE or "
+                "postgresql://USER@HOST:PORT/DATABASE, without a password"
+            )
+        if self.metadata_password and not self.metadata_password.startswith(("env:", "file:")):
+            raise ValueError(
+                "runner.metadata_password must be env:NAME or file:PATH: a password is no part of "
+                "a config"
+            )
 
 
 @dataclass(frozen=True)

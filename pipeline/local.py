@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 METADATA_FILE = "metadata.sqlite"
+LOGS_FOLDER = "logs"
+# The last node that looks at the corpus alone, and not yet at the model; and the last of all.
+LAST_OF_INGEST, LAST_NODE = "SpeechValidator", "ReleasePusher"
 # Beside the report of `w2v evaluate`: what of the corpus could not be read.
 QUARANTINED_FILE = "quarantined.jsonl"
 

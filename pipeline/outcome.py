@@ -13,8 +13,6 @@ from components.release_gate.verdict import Verdict
 from components.wer_evaluator.scores import whole
 from models import filesystem
 from models.errors import GateRefusedError
-from models.recognisers.published import SERVING_FOLDER
-from models.training.node import HISTORY_FILE
 from pipeline.ingest import IngestOutcome, read_examples
 from pipeline.runs import find_run
 
@@ -58,9 +56,9 @@ def read_outcome(metadata_file: Path, pipeline_name: str) -> Outcome:
     """The outcome of the latest run of a pipeline."""
     run = find_run(metadata_file, pipeline_name)
     report = run.output("ReleaseGate", "report").uri
-    model = run.output("Trainer", "model").uri
     pushed = run.output("ReleasePusher", "pushed_model").custom_properties
-    history = _read_history(model)
+    history = run.training_figures()
+    assert history is not None  # the run has just written them, or found them in the cache
     return Outcome(
         corpus=read_examples(run),
         verdict=read_verdict(report),
@@ -72,8 +70,3 @@ def read_outcome(metadata_file: Path, pipeline_name: str) -> Outcome:
         already_published=bool(pushed["already"].int_value),
         delivered=json.loads(pushed["delivered"].string_value or "{}"),
     )
-
-
-def _read_history(model: str) -> dict[str, Any]:
-    path = filesystem.join(model, SERVING_FOLDER, HISTORY_FILE)
-    return json.loads(filesystem.read_text(path))

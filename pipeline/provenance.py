@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import metadata
 
 from models import filesystem
+from models.code_version import code_version
 from models.errors import BadInputError
 from pipeline.config import RunConfig
-
-DISTRIBUTION = "wav2vec2-tfx"
 
 
 @dataclass(frozen=True)
@@ -34,10 +32,3 @@ def provenance_of(config: RunConfig) -> Provenance:
         config_sha256=config.sha256,
         code_version=code_version(),
     )
-
-
-def code_version() -> str:
-    try:
-        return metadata.version(DISTRIBUTION)
-    except metadata.PackageNotFoundError:  # run from a checkout that was never installed
-        return "0+source"

@@ -1,11 +1,10 @@
-"""Run the DAG on this machine: TFX's own runners over SQLite ML Metadata."""
+"""Run the DAG on this machine: TFX's own runners over ML Metadata."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from tfx.orchestration import metadata
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import Pipeline, RunOptions
@@ -15,12 +14,11 @@ from pipeline.config import RunConfig, RunnerName
 from pipeline.dag import create_pipeline
 from pipeline.engines import engine_args
 from pipeline.local import METADATA_FILE
+from pipeline.metadata import connection_of, passwords_hidden
 from pipeline.provenance import provenance_of
 
 RUNNERS: dict[RunnerName, type] = {"local": LocalDagRunner, "beam": BeamDagRunner}
 ARTIFACTS_FOLDER = "pipeline"
-# The last node that looks at the corpus alone, and not yet at the model.
-LAST_OF_INGEST = "SpeechValidator"
 
 
 def run_pipeline(
@@ -41,13 +39,12 @@ def run_pipeline(
         provenance_of(config),
         root=filesystem.join(artifacts, config.name),
         beam_args=engine_args(config.runner),
-        metadata_connection_config=metadata.sqlite_metadata_connection_config(
-            str(root / METADATA_FILE)
-        ),
+        metadata_connection_config=connection_of(config.runner, root / METADATA_FILE),
     )
     expect_nodes(len(nodes_up_to(last_node, dag)) if last_node else len(dag.components))
     part = RunOptions(to_nodes=[last_node]) if last_node else None
-    RUNNERS[runner]().run(dag, run_options=part)
+    with passwords_hidden():
+        RUNNERS[runner]().run(dag, run_options=part)
 
 
 def nodes_up_to(last: str, dag: Pipeline) -> set[str]:

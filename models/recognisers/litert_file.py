@@ -7,11 +7,11 @@ import json
 import tempfile
 import zipfile
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from models import filesystem
 from models.artifact_kinds import TfliteKind
+from models.code_version import code_version
 from models.errors import BadInputError
 from models.processor import PROCESSOR_FILES, Processor
 
@@ -44,7 +44,7 @@ def append_processor(
         "sample_rate": processor.sample_rate,
         "samples": sorted(lengths),
         "normalises": processor.normalises,
-        "code_version": version("wav2vec2-tfx"),
+        "code_version": code_version(),
     }
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path, "a") as archive:
         processor.save_pretrained(folder)

@@ -6,6 +6,9 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+# Beside the trained model.
+HISTORY_FILE = "history.json"
+
 
 @dataclass(frozen=True)
 class Evaluation:

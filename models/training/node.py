@@ -14,6 +14,7 @@ from models import filesystem
 from models.training.assembly import Material, train
 from models.training.config import TeacherConfig, TrainingConfig
 from models.training.devices import is_chief, lost_worker_told, make_strategy, wait_for_all
+from models.training.history import HISTORY_FILE
 from models.training.profile import Profile
 from models.training.progress_line import ProgressLine
 from models.training.tensorboard import TensorBoard
@@ -24,7 +25,6 @@ log = logging.getLogger(__name__)
 CONFIG_KEY = "training"
 # The base model is a teacher: its student is trained.
 TEACHER_KEY = "teacher"
-HISTORY_FILE = "history.json"
 # Beside the node's outputs: where a killed training is found again by the next process.
 UNFINISHED_FOLDER = ".unfinished"
 # In it, for TensorBoard; in the end they lie where TFX keeps such files, in the node's model_run.

@@ -13,6 +13,7 @@ import click
 
 from pipeline.config import EngineName, RunConfig, RunnerName, load_config
 from pipeline.engines import ENGINES, check_engine, choose_runner
+from pipeline.local import LOGS_FOLDER
 
 ENGINES_HELP = "\n\n".join(
     ["Engines of Beam for --runner, and what each needs from --beam:"]
@@ -72,7 +73,7 @@ def read_config(
 
 def log_path_below(root: Path) -> Path:
     """The log file of a run that starts now."""
-    return root / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
+    return root / LOGS_FOLDER / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
 
 
 @click.command(epilog=ENGINES_HELP)

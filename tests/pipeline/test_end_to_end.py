@@ -189,6 +189,31 @@ def test_the_gate_refuses_with_its_reason_and_publishes_nothing(refused, root):
     assert [release.version for release in list_releases(root / "releases")] == [1]
 
 
+def test_the_runs_are_listed_with_how_they_went_and_what_they_cost(refused, root):
+    listed = w2v("runs", "--root", str(root), "--json")
+    assert listed.code == 0, listed.stderr
+    records = json.loads(listed.stdout)
+    assert [record["state"] for record in records] == ["released", "released", "refused"]
+    assert [record["already_published"] for record in records] == [False, True, False]
+    assert [record["training_steps"] for record in records] == [70, None, None]
+
+
+def test_the_release_is_traced_to_what_made_it(refused, first, root):
+    told = w2v("lineage", "latest", "--root", str(root), "--json")
+    assert told.code == 0, told.stderr
+    made = json.loads(told.stdout)["made"]
+    provenance = read_manifest(first.outcome["release"]).provenance
+    assert made["data"]["fingerprint"] == provenance.data_fingerprint
+    assert made["checkpoint_sha256"] == provenance.checkpoint_sha256
+    assert made["config_sha256"] == provenance.config_sha256
+    # ML Metadata keeps six digits.
+    assert made["wer"] == pytest.approx(first.outcome["wer"], rel=1e-4)
+    assert made["training"]["dev_wer_after"] == first.outcome["dev_wer"]["after"]
+    nodes = [link["node"] for link in made["chain"]]
+    assert {"SpeechExampleGen", "CheckpointImporter", "Trainer"} < set(nodes)
+    assert nodes[-1] == "ReleasePusher"
+
+
 def test_the_report_can_be_built_again_from_the_run(refused, root, tmp_path):
     built = w2v("report", "--root", str(root), "--to", str(tmp_path))
     assert built.code == 0, built.stderr
