@@ -1,65 +1,145 @@
-"""The same DAG as a Vertex AI pipeline: compiled by TFX, written as deterministic JSON."""
+"""The same DAG as a spec of Vertex AI or of open-source KFP, in deterministic bytes.
+
+TFX compiles it; what it drops or leaves to its own entry point is put right step by step.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
+import yaml
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
     KubeflowV2DagRunner,
     KubeflowV2DagRunnerConfig,
 )
+from tfx.orchestration.pipeline import Pipeline
 
+from components.run_reporter.component import RunReporter
+from kubeflow.compiled_file import Target
+from kubeflow.image.contents import PACKAGE_IN_IMAGE
+from kubeflow.parameters import runtime_parameters
+from kubeflow.spec.checks import refuse_ambiguous, refuse_config, refuse_nodes
+from kubeflow.spec.custom_jobs import train_in_custom_jobs
+from kubeflow.spec.entry_point import COMMAND, add_code_digests
+from kubeflow.spec.kubernetes import platform_spec
+from kubeflow.spec.layout import Spec, containers
+from kubeflow.spec.needs import give_needs
+from kubeflow.spec.resolvers import allow_absent_inputs, replace_resolvers
+from kubeflow.spec.runtime_parameters import add_runtime_parameters, hand_down_to_inner_dag
+from kubeflow.spec.spans import resolve_spans_before_the_cache, resolve_spans_in_a_task
+from kubeflow.spec.vertex_job import job_settings
 from models import filesystem
 from models.errors import BadInputError
+from pipeline.cluster_config import ClusterConfig
 from pipeline.config import RunConfig, RunnerConfig
 from pipeline.dag import create_pipeline
 from pipeline.engines import ENGINES, engine_args, refuse_missing_flags
 from pipeline.provenance import provenance_of
 
-# Where the image keeps this package; the compiled spec must not name folders of the machine that
-# compiled it.
-PACKAGE_IN_IMAGE = "/opt/wav2vec2-tfx"
+# The compiled spec must not name folders of the machine that compiled it.
 PACKAGE_HERE = str(Path(__file__).parent.parent)
+# Below the pipeline's root: what later runs ask for, where the service does not remember it.
+RECORDS_FOLDER = "latest"
 
 
-def compile_for_vertex(config: RunConfig, root: str, to: Path) -> dict[str, Any]:
-    """Write the Vertex PipelineJob JSON of a config; gives it back as a dict."""
-    refuse_missing_flags(config.runner)
-    if not filesystem.is_remote(root):
-        raise BadInputError(
-            f"The pipeline root {root} is a folder of this machine, which the cluster cannot see; "
-            "give a bucket, such as --root gs://my-bucket/w2v."
-        )
-    if config.data.last_spans > 1:
-        raise BadInputError(
-            "Vertex AI's ExampleGen reads one span a run; leave data.last_spans at 1 there."
-        )
-    dag = create_pipeline(
-        config,
-        provenance_of(config),
-        root=f"{root.rstrip('/')}/{config.name}",
-        beam_args=engine_args(in_its_image(config.runner)),
-    )
-    with tempfile.TemporaryDirectory() as workspace:
-        KubeflowV2DagRunner(
-            config=KubeflowV2DagRunnerConfig(default_image=config.runner.image),
-            output_dir=workspace,
-            output_filename="pipeline.json",
-        ).run(dag)
-        text = Path(workspace, "pipeline.json").read_text(encoding="utf-8")
-    spec = json.loads(text.replace(PACKAGE_HERE, PACKAGE_IN_IMAGE))
-    to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_text(json.dumps(spec, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return spec
+def compile_pipeline(config: RunConfig, root: str, target: Target, to: Path) -> dict[str, Any]:
+    """Write what the cluster runs; gives it back as a dict.
+
+    For `vertex` it is the PipelineJob as JSON, for `kfp` the bare PipelineSpec as YAML.
+    """
+    folder = filesystem.join(root.rstrip("/"), config.name)
+    refuse_config(config, root, target, PACKAGE_HERE)
+    dag = _dag(config, folder)
+    reporter = [RunReporter(config.name, config.alerts, folder)] if config.alerts.webhook else []
+    refuse_nodes([*dag.components, *reporter], config)
+    job = _compiled_by_tfx(dag, reporter, config.runner.image)
+    add_code_digests(job["pipelineSpec"], dag.components)
+    allow_absent_inputs(job["pipelineSpec"], dag.components)
+    _put_right(job["pipelineSpec"], config, target, folder)
+    if target == "vertex":
+        job["labels"] |= config.cluster.labels
+        return _write_json(job | job_settings(config.cluster), to)
+    return _write_yaml(job["pipelineSpec"] | {"defaultPipelineRoot": folder}, config.cluster, to)
 
 
-def in_its_image(runner: RunnerConfig) -> RunnerConfig:
+def _put_right(spec: Spec, config: RunConfig, target: Target, folder: str) -> None:
+    """All that the config says and TFX drops, in the target's own way."""
+    cluster, image = config.cluster, config.runner.image
+    parameters = runtime_parameters(config)
+    refuse_ambiguous(parameters)
+    add_runtime_parameters(spec, parameters)
+    timezone = cluster.schedule.timezone if cluster.schedule else "UTC"
+    if target == "vertex":
+        resolve_spans_before_the_cache(spec, timezone)
+    else:
+        resolve_spans_in_a_task(spec, timezone)
+        replace_resolvers(spec, filesystem.join(folder, RECORDS_FOLDER), image)
+    for name, task, container in containers(spec):
+        give_needs(task, container, cluster.needs_of(name))
+    if cluster.training:
+        train_in_custom_jobs(spec, cluster, cluster.training, config.name, image)
+    hand_down_to_inner_dag(spec)
+
+
+def in_its_image(runner: RunnerConfig, cluster: ClusterConfig, folder: str) -> RunnerConfig:
     """The same, its engine's workers in the image of the nodes unless the flags say otherwise."""
     if not ENGINES[runner.engine].remote:
         return runner
-    image = f"--sdk_container_image={runner.image}"
-    return dataclasses.replace(runner, beam_flags=(image, *runner.beam_flags))
+    flags = {
+        "sdk_container_image": runner.image,
+        "temp_location": filesystem.join(folder, ".dataflow", "temp"),
+        "staging_location": filesystem.join(folder, ".dataflow", "staging"),
+        "project": cluster.project,
+        "region": cluster.region,
+        "service_account_email": cluster.service_account,
+        "network": cluster.network.rpartition("/")[2],
+        "dataflow_kms_key": cluster.encryption_key,
+    }
+    ours = tuple(f"--{name}={value}" for name, value in flags.items() if value)
+    return dataclasses.replace(runner, beam_flags=(*ours, *runner.beam_flags))
+
+
+def _dag(config: RunConfig, folder: str) -> Pipeline:
+    """The pipeline; its checkpoint is read here, for its digest and its alphabet."""
+    runner = in_its_image(config.runner, config.cluster, folder)
+    refuse_missing_flags(runner)
+    beam_args, checkpoint = engine_args(runner), config.model.checkpoint
+    try:
+        return create_pipeline(config, provenance_of(config), root=folder, beam_args=beam_args)
+    except filesystem.errors_of(checkpoint) as error:
+        raise BadInputError(
+            f"model.checkpoint ({checkpoint}) cannot be read from here, but its digest and its "
+            f"alphabet are part of the spec: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _compiled_by_tfx(dag: Pipeline, reporter: list[RunReporter], image: str) -> Spec:
+    runner = KubeflowV2DagRunner(
+        config=KubeflowV2DagRunnerConfig(
+            default_image=image, default_commands=list(COMMAND), use_pipeline_spec_2_1=True
+        )
+    )
+    for node in reporter:
+        runner.set_exit_handler(node)
+    text = json.dumps(runner.run(dag, write_out=False))
+    return json.loads(text.replace(PACKAGE_HERE, PACKAGE_IN_IMAGE))
+
+
+def _write_json(job: Spec, to: Path) -> Spec:
+    _write(to, json.dumps(job, indent=1, sort_keys=True) + "\n")
+    return job
+
+
+def _write_yaml(spec: Spec, cluster: ClusterConfig, to: Path) -> Spec:
+    platforms = platform_spec(spec, cluster)
+    documents = [spec, platforms] if platforms else [spec]
+    _write(to, yaml.safe_dump_all(documents, sort_keys=True, allow_unicode=True))
+    return spec
+
+
+def _write(to: Path, text: str) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    to.write_text(text, encoding="utf-8")

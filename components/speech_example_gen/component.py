@@ -35,7 +35,7 @@ class SpeechExampleGen(FileBasedExampleGen):
 
 def span_range(data: DataConfig) -> range_config_pb2.RangeConfig | None:
     """The spans as the stock driver is told them; it refuses more than one by itself."""
-    if data.span_number is not None:
+    if data.span_number is not None and data.last_spans == 1:
         one = range_config_pb2.StaticRange(
             start_span_number=data.span_number, end_span_number=data.span_number
         )

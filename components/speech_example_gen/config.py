@@ -49,8 +49,8 @@ class DataConfig:
     # Where a corpus has no subsets: one pattern instead of the three, split by speaker.
     all: str = ""
     speaker_shares: SpeakerShares = field(default_factory=SpeakerShares)
-    # The newest so many spans are read together; or exactly one, by its number or its date
-    # (YYYY-MM-DD; the number of a date is the days since 1970).
+    # The newest so many spans are read together, up to the one that `span` names by its number or
+    # its date (YYYY-MM-DD; the number of a date is the days since 1970), else up to the last.
     last_spans: int = 1
     span: int | str | None = None
     # BCP 47, for a layout that does not say.
@@ -85,8 +85,6 @@ class DataConfig:
             )
         if self.last_spans < 1:
             raise ValueError(f"data.last_spans must be at least 1, not {self.last_spans}")
-        if self.span is not None and self.last_spans > 1:
-            raise ValueError("data.span names one span; leave data.last_spans at 1 beside it")
         if self.all and (self.train, self.dev, self.test) != ("train-*", "dev-*", "test-*"):
             raise ValueError(
                 "data.all splits one corpus by its speakers; take data.train, data.dev and "
@@ -125,7 +123,7 @@ class DataConfig:
 
     @property
     def span_number(self) -> int | None:
-        """The number of the one span that is asked for; None where the newest are."""
+        """The number of the newest span that is asked for; None where it is the last there is."""
         if isinstance(self.span, str):
             try:
                 return (datetime.date.fromisoformat(self.span) - TFX_EPOCH).days

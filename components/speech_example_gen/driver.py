@@ -111,7 +111,7 @@ def find_spans(pattern: str, corpus: str) -> list[Span]:
 
 
 def _choose(split: example_gen_pb2.Input.Split, corpus: str, data: DataConfig) -> Sequence[Span]:
-    """The one span that is asked for, or the newest ones."""
+    """The newest spans, as many as are asked for, up to the one that is."""
     there = find_spans(split.pattern, corpus)
     wanted = data.span_number
     pattern = below_corpus(corpus, split.pattern)
@@ -120,22 +120,20 @@ def _choose(split: example_gen_pb2.Input.Split, corpus: str, data: DataConfig) -
             f"There is no span for data.{split.name}: nothing matches {pattern}; check data.corpus "
             f"and data.{split.name}."
         )
-    if wanted is None:
-        if len(there) < data.last_spans:
-            log.warning(
-                "data.last_spans is %d, but %s holds only %s: reading these",
-                data.last_spans,
-                pattern,
-                _shown(there, pattern),
-            )
-        return there[-data.last_spans :]
-    chosen = [span for span in there if span.number == wanted]
-    if not chosen:
+    if wanted is not None and wanted not in {span.number for span in there}:
         raise BadInputError(
             f"There is no span {data.span} for data.{split.name}: nothing matches "
             f"{_expected(pattern, wanted)}; there is {_shown(there, pattern)}."
         )
-    return chosen
+    until = [span for span in there if wanted is None or span.number <= wanted]
+    if len(until) < data.last_spans:
+        log.warning(
+            "data.last_spans is %d, but %s holds only %s: reading these",
+            data.last_spans,
+            pattern,
+            _shown(until, pattern),
+        )
+    return until[-data.last_spans :]
 
 
 def _refuse_disagreement(chosen: dict[str, Sequence[Span]], data: DataConfig) -> None:

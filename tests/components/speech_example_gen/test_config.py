@@ -59,11 +59,6 @@ def test_a_choice_of_spans_needs_spans_to_choose_from(key, value):
         DataConfig(corpus="/data", all="*", **options)
 
 
-def test_one_span_and_a_window_of_spans_exclude_each_other():
-    with pytest.raises(ValueError, match=r"leave data\.last_spans at 1"):
-        spans("{SPAN}", span=3, last_spans=2)
-
-
 @settings(deadline=None)
 @given(st.dates(min_value=datetime.date(1970, 1, 1)))
 def test_a_date_is_the_span_that_tfx_gives_it(date):

@@ -133,6 +133,13 @@ def test_the_newest_spans_are_read_together(store, tmp_path):
     assert told(output)["span"] == artifact_properties(output)["span"] == 10
 
 
+def test_a_backfill_reads_the_window_that_ends_with_its_span(store, tmp_path):
+    corpus = add(tmp_path / "corpus", "span-7", "span-9", "span-010", "span-11")
+    output = drive(store, corpus, last_spans=2, span=10, **NUMBERED)
+    assert inputs(output, corpus)[:2] == [("train", "span-9/train"), ("train", "span-010/train")]
+    assert told(output)["span"] == 10
+
+
 def test_each_span_is_read_in_its_newest_version(store, tmp_path):
     corpus = add(tmp_path / "corpus", "01/v2", "01/v10", "02/v1")
     output = drive(store, corpus, last_spans=2, **VERSIONED)

@@ -1,0 +1,127 @@
+"""Runs a node's executor as a custom job of Vertex AI, on machines that its container is not.
+
+TFX's own extension writes the job; launching and watching it are ours. Its polling gives up after
+two minutes without an answer, waits for ever for a job that ran out of time, and leaves the job
+running, and costing, when the pipeline is cancelled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from google.api_core import exceptions, retry
+from google.cloud.aiplatform.gapic import JobServiceClient
+from google.cloud.aiplatform_v1.types import CustomJob, JobState
+from tfx.dsl.components.base import base_executor
+from tfx.extensions.google_cloud_ai_platform.constants import VERTEX_REGION_KEY
+from tfx.extensions.google_cloud_ai_platform.trainer.executor import TRAINING_ARGS_KEY
+from tfx.extensions.google_cloud_ai_platform.training_clients import VertexJobClient
+from tfx.types import Artifact
+
+from models.errors import PreemptedError, W2vError
+
+log = logging.getLogger(__name__)
+
+EXECUTOR_KEY = "executor"  # in custom_config: the class path of what the job runs
+SECONDS_BETWEEN_LOOKS = 30.0
+ENDED_WELL = {JobState.JOB_STATE_SUCCEEDED}
+ENDED = ENDED_WELL | {
+    JobState.JOB_STATE_FAILED,
+    JobState.JOB_STATE_CANCELLED,
+    JobState.JOB_STATE_EXPIRED,
+    JobState.JOB_STATE_PARTIALLY_SUCCEEDED,
+}
+PASSING = retry.if_exception_type(
+    exceptions.ServiceUnavailable,
+    exceptions.InternalServerError,
+    exceptions.TooManyRequests,
+    exceptions.GatewayTimeout,
+    ConnectionError,
+)
+# A training of days must not end because its service was away for minutes.
+PATIENTLY = retry.Retry(predicate=PASSING, initial=1, maximum=60, timeout=3600)
+# What may have been done though no answer came is asked for once more only where it surely was not.
+REFUSED_FOR_NOW = retry.if_exception_type(exceptions.ServiceUnavailable, exceptions.TooManyRequests)
+ONCE_THERE_IS_ROOM = retry.Retry(predicate=REFUSED_FOR_NOW, initial=1, maximum=60, timeout=900)
+
+
+class Executor(base_executor.BaseExecutor):
+    """Stands in for the executor that the job runs: same inputs, outputs and properties."""
+
+    def Do(  # noqa: N802
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        parent, job = wanted_job(input_dict, output_dict, exec_properties)
+        region = parent.rpartition("/")[2]
+        endpoint = {"api_endpoint": f"{region}-aiplatform.googleapis.com"}
+        run_job(JobServiceClient(client_options=endpoint), parent, job)
+
+
+class _JobWriter(VertexJobClient):
+    """TFX's extension, of which only the writing is wanted."""
+
+    def create_client(self) -> None:
+        pass
+
+
+def wanted_job(
+    input_dict: dict[str, list[Artifact]],
+    output_dict: dict[str, list[Artifact]],
+    exec_properties: dict[str, Any],
+) -> tuple[str, CustomJob]:
+    """Where the job is to run, and what it is; the executor in it is told nothing of jobs."""
+    told = json.loads(exec_properties["custom_config"])
+    args = told.pop(TRAINING_ARGS_KEY)
+    region, executor = told.pop(VERTEX_REGION_KEY), told.pop(EXECUTOR_KEY)
+    parent = f"projects/{args.pop('project')}/locations/{region}"
+    properties = exec_properties | {"custom_config": json.dumps(told, sort_keys=True)}
+    job = _JobWriter(region).create_training_job(
+        input_dict, output_dict, properties, executor, args, None, None
+    )
+    return parent, CustomJob(job)
+
+
+def run_job(
+    client: JobServiceClient,
+    parent: str,
+    job: CustomJob,
+    seconds_between_looks: float = SECONDS_BETWEEN_LOOKS,
+) -> None:
+    """Launch a job and stay until it has ended; it ends with us when we are told to go."""
+    launched = client.create_custom_job(parent=parent, custom_job=job, retry=ONCE_THERE_IS_ROOM)
+    log.info("custom job %s is launched", launched.name)
+    with _ending_with_us(client, launched.name):
+        seen = launched
+        while seen.state not in ENDED:
+            time.sleep(seconds_between_looks)
+            seen = client.get_custom_job(name=launched.name, retry=PATIENTLY)
+    if seen.state not in ENDED_WELL:
+        raise W2vError(
+            f"The custom job {launched.name} ended as {JobState(seen.state).name}"
+            f"{': ' + seen.error.message if seen.error.message else ''}; its log in Vertex AI says "
+            "more."
+        )
+
+
+@contextlib.contextmanager
+def _ending_with_us(client: JobServiceClient, name: str) -> Iterator[None]:
+    def stop(*_: Any) -> None:
+        raise PreemptedError(f"The node was told to stop, and so was its custom job {name}.")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except PreemptedError:
+        client.cancel_custom_job(name=name, retry=PATIENTLY)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)

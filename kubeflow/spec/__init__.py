@@ -1,0 +1,1 @@
+"""What is done to the spec that TFX compiles, one small step a module."""

@@ -1,0 +1,119 @@
+"""What a cluster cannot run is refused when it is compiled, not when it has been paid for."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from tfx.components import InfraValidator
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.resolver import RESOLVER_STRATEGY_CLASS, Resolver
+from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
+    LatestBlessedModelStrategy,
+)
+
+from kubeflow.compiled_file import Target
+from kubeflow.parameters import RuntimeParameter
+from models import filesystem
+from models.errors import BadInputError
+from pipeline.cluster_config import EVERY_NODE
+from pipeline.config import RunConfig
+
+RESOLVED = (LatestArtifactStrategy, LatestBlessedModelStrategy)
+# Kubernetes' limit for a name, less what KFP puts behind it.
+LONGEST_KFP_NAME = 57
+HERE = re.compile(r"localhost|127\.\d+\.\d+\.\d+|\[::1\]|0\.0\.0\.0")
+
+
+def refuse_config(config: RunConfig, root: str, target: Target, package: str) -> None:
+    """Raise one sentence about what the cluster could not reach or would not take."""
+    if not filesystem.is_remote(root):
+        raise BadInputError(
+            f"The pipeline root {root} is a folder of this machine, which the cluster cannot see; "
+            "give a bucket, such as --root gs://my-bucket/w2v."
+        )
+    for key, place in _places(config).items():
+        if not (filesystem.is_remote(place) or place.startswith(f"{package}/")):
+            raise BadInputError(
+                f"{key} ({place}) is a folder of this machine, which the cluster cannot see; copy "
+                f"it to a bucket and add --set {key}=gs://my-bucket/…"
+            )
+    for flag in config.runner.beam_flags:
+        if HERE.search(flag.partition("=")[2]):
+            raise BadInputError(
+                f"{flag}: in a node's container that address is the container itself; give "
+                f"{config.runner.engine} an address that the cluster reaches."
+            )
+    if target == "kfp" and config.cluster.training:
+        raise BadInputError(
+            "cluster.training is a custom job of Vertex AI, which Trainer cannot start on kfp; "
+            "take it away and give cluster.nodes.Trainer an accelerator, or --target vertex."
+        )
+    if config.cluster.training and not config.cluster.project:
+        raise BadInputError(
+            "cluster.training: the Trainer's custom job needs a project to run in; add --set "
+            "cluster.project=my-project."
+        )
+    if target == "kfp" and len(config.name) > LONGEST_KFP_NAME:
+        raise BadInputError(
+            f"name: {config.name} is too long for kfp, whose runs are named after it; "
+            f"shorten it to {LONGEST_KFP_NAME} letters, as by --set name=…"
+        )
+
+
+def refuse_nodes(nodes: Iterable[BaseNode], config: RunConfig) -> None:
+    """Raise one sentence about a node that no cluster runs, or one that is not there."""
+    names = []
+    for node in nodes:
+        names.append(node.id)
+        if isinstance(node, InfraValidator):
+            raise BadInputError(
+                f"{node.id}: an InfraValidator cannot be compiled for a cluster; take it away: "
+                "ModelExporter loads and runs each artifact it writes."
+            )
+        if isinstance(node, Resolver):
+            _refuse_strategy(node)
+    for name in config.cluster.nodes:
+        if name not in (EVERY_NODE, *names):
+            nearest = difflib.get_close_matches(name, [*names, EVERY_NODE], n=1, cutoff=0)
+            raise BadInputError(
+                f"cluster.nodes: there is no node {name}; did you mean {nearest[0]}?"
+            )
+
+
+def refuse_ambiguous(parameters: Iterable[RuntimeParameter]) -> None:
+    """Raise if two runtime parameters have one name."""
+    counted = Counter(parameter.name for parameter in parameters)
+    for name, count in counted.items():
+        if count > 1:
+            raise BadInputError(
+                f"ReleaseGate: {count} bounds of gate.max_wer would be one runtime parameter "
+                f"{name}; take one away: services tell names apart by letters and digits alone."
+            )
+
+
+def _refuse_strategy(node: Resolver) -> None:
+    strategy = node.exec_properties.get(RESOLVER_STRATEGY_CLASS)
+    if strategy not in RESOLVED:
+        name = getattr(strategy, "__name__", "an inline function")
+        known = " or ".join(one.__name__ for one in RESOLVED)
+        raise BadInputError(
+            f"{node.id}: a cluster resolves no {name}; use {known}, or let a node find its input."
+        )
+
+
+def _places(config: RunConfig) -> dict[str, str]:
+    """What nodes read and write by path, where the config names it."""
+    teacher = config.model.teacher
+    checkpoint = "model.teacher.checkpoint" if teacher else "model.checkpoint"
+    places = {
+        "data.corpus": config.data.corpus,
+        checkpoint: config.model.checkpoint,
+        "release.folder": config.release.folder,
+        "release.hub_folder": config.release.hub_folder,
+        "runner.artifacts": config.runner.artifacts,
+    }
+    return {key: place for key, place in places.items() if place}

@@ -1,0 +1,32 @@
+"""What KFP hands on to Kubernetes: labels and a last limit of time for each node's pod."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kubeflow.spec.layout import Spec, component_of, containers
+from pipeline.cluster_config import ClusterConfig
+
+SECONDS_OF_AN_HOUR = 3600
+# The node itself knows its limit and says so; Kubernetes ends what cannot even do that.
+GRACE_SECONDS = 300
+
+
+def platform_spec(spec: Spec, cluster: ClusterConfig) -> Spec | None:
+    """The second document of KFP's file; None where there is nothing to say."""
+    executors = {}
+    for name, task, _ in containers(spec):
+        settings = _settings(cluster.labels, cluster.needs_of(name).hours)
+        if settings:
+            executors[component_of(spec, task)["executorLabel"]] = settings
+    if not executors:
+        return None
+    return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
+
+
+def _settings(labels: Mapping[str, str], hours: float | None) -> Spec:
+    settings: Spec = {"podMetadata": {"labels": dict(labels)}} if labels else {}
+    if hours is not None:
+        seconds = round(hours * SECONDS_OF_AN_HOUR) + GRACE_SECONDS
+        settings["activeDeadlineSeconds"] = str(seconds)
+    return settings

@@ -1,0 +1,80 @@
+"""A run's own values in the place of the config's, validated like the config."""
+
+import dataclasses
+import json
+
+import pytest
+
+from components.release_gate.config import GateConfig
+from kubeflow.parameters import apply_parameters, bound_name, runtime_parameters
+from models.errors import BadInputError
+from models.training.config import TrainingConfig
+from models.training.node import CONFIG_KEY
+from pipeline.config import load_config
+from pipeline.node_options import trainer_config
+from schemas.properties import from_json, to_json
+
+
+@pytest.fixture(scope="module")
+def config():
+    return load_config("demo", root="gs://bucket")
+
+
+@pytest.fixture(scope="module")
+def trainer(config):
+    return {"custom_config": json.dumps(trainer_config(config))}
+
+
+def training_in(properties) -> TrainingConfig:
+    return from_json(TrainingConfig, json.loads(properties["custom_config"])[CONFIG_KEY])
+
+
+def test_the_defaults_change_nothing(config, trainer):
+    told = {
+        one.task_name: one.default for one in runtime_parameters(config) if "Trainer" in one.nodes
+    }
+    assert training_in(apply_parameters(trainer | told)) == config.training
+
+
+def test_each_stage_takes_its_own_rate_and_steps(config, trainer):
+    # Services hand on every number as a double
+    changed = training_in(
+        apply_parameters(trainer | {"this_run_learning_rate_2": 1e-5, "this_run_steps_1": 7.0})
+    )
+    first, second = config.training.stages
+    assert changed.stages == (
+        dataclasses.replace(first, steps=7),
+        dataclasses.replace(second, learning_rate=1e-5),
+    )
+
+
+def test_a_bound_is_found_by_its_trial(config):
+    properties = {"gate": to_json(config.gate), "this_run_max_wer_tflite_int8_static": 0.2}
+    gate = from_json(GateConfig, apply_parameters(properties)["gate"])
+    assert gate.max_wer["tflite_int8/static"] == 0.2
+    assert gate.max_wer["unpadded"] == config.gate.max_wer["unpadded"]
+
+
+def test_names_of_bounds_are_what_services_take():
+    assert bound_name("unpadded@speaker:*") == "max_wer_unpadded_speaker"
+
+
+def test_executors_are_not_told_what_is_meant_for_the_entry_point(trainer):
+    assert set(apply_parameters(trainer | {"this_run_steps_1": 7})) == {"custom_config"}
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ({"this_run_learning_rate_1": -1.0}, "learning_rate must be above 0 and finite, not -1"),
+        ({"this_run_steps_2": 0}, "steps must be at least 1, not 0"),
+    ],
+)
+def test_a_wrong_value_fails_in_one_sentence(trainer, told, sentence):
+    with pytest.raises(BadInputError, match=sentence):
+        apply_parameters(trainer | told)
+
+
+def test_a_wrong_bound_fails_in_one_sentence(config):
+    with pytest.raises(BadInputError, match=r"max_wer.unpadded must be 0 or more, not -0.1"):
+        apply_parameters({"gate": to_json(config.gate), "this_run_max_wer_unpadded": -0.1})
