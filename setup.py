@@ -14,5 +14,6 @@ setup(
         "components": ["**/*.jinja"],
         "schemas": ["*.pbtxt", "*.json"],
         "models": ["pretrained/*/*", "export/snippets/*"],
+        "kubeflow": ["cost/*.yaml", "image/*"],
     },
 )

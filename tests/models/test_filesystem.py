@@ -3,6 +3,8 @@
 import hashlib
 import os
 import tempfile
+import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from models import filesystem
 from models.errors import BadInputError
+from tests.storage_emulator import StorageEmulator, used_here
 
 NAMES = st.lists(st.sampled_from(["a", "b", "c.txt"]), min_size=1, max_size=3).map("/".join)
 FOLDERS = st.dictionaries(NAMES, st.binary(max_size=8), max_size=4).filter(
@@ -18,14 +21,25 @@ FOLDERS = st.dictionaries(NAMES, st.binary(max_size=8), max_size=4).filter(
 )
 
 
-@pytest.fixture(params=["", "file://"], ids=["local", "remote"])
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory) -> Iterator[StorageEmulator]:
+    """Cloud Storage, whose pages are short, so that a listing takes several."""
+    emulator = StorageEmulator("bucket", page_size=2)
+    with used_here(emulator, tmp_path_factory.mktemp("storage")):
+        yield emulator
+
+
+@pytest.fixture(params=["", "file://", "gs://"], ids=["local", "remote", "bucket"])
 def folder(request, tmp_path) -> str:
-    """The same folder by Python's own files, and by TensorFlow's filesystems.
+    """The same folder by Python's own files, by TensorFlow's filesystems, and in a bucket.
 
     Its folders are made beforehand: a bucket has none to make.
     """
-    (tmp_path / "b" / "inner").mkdir(parents=True)
-    return f"{request.param}{tmp_path}"
+    if request.param == "gs://":
+        request.getfixturevalue("storage")
+    place = f"gs://bucket{tmp_path}" if request.param == "gs://" else f"{request.param}{tmp_path}"
+    filesystem.make_folder(filesystem.join(place, "b", "inner"))
+    return place
 
 
 def written(files: dict[str, bytes]) -> str:
@@ -165,11 +179,34 @@ def test_a_folder_is_flushed_with_all_that_is_in_it_before_its_own_names(tmp_pat
     assert flushed == ["folder/deep/file", "folder/deep", "folder/file", "folder"]
 
 
-def test_a_file_knows_when_it_was_written(folder):
-    path = filesystem.join(folder, "file")
-    filesystem.write_text(path, "")
-    os.utime(path.removeprefix("file://"), times=(1_000_000, 1_000_000))
-    assert filesystem.modified(path) == 1_000_000
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_file_knows_when_it_was_written(scheme, tmp_path):
+    filesystem.write_text(tmp_path / "file", "")
+    os.utime(tmp_path / "file", times=(1_000_000, 1_000_000))
+    assert filesystem.modified(f"{scheme}{tmp_path}/file") == 1_000_000
+
+
+def test_an_object_knows_when_it_was_written(storage):
+    before = int(time.time())
+    filesystem.write_text("gs://bucket/file", "")
+    assert before <= filesystem.modified("gs://bucket/file") <= time.time()
+
+
+def test_a_bucket_that_is_busy_for_a_moment_is_asked_again(storage):
+    storage.refusals.append(503)
+    filesystem.write_text("gs://bucket/busy", "text")
+    assert filesystem.read_text("gs://bucket/busy") == "text"
+    assert storage.refusals == []
+
+
+def test_a_large_file_reaches_a_bucket_in_one_request_that_it_may_be_seen_whole(storage):
+    storage.requests.clear()
+    with filesystem.open_binary("gs://bucket/large", "wb") as file:
+        for _ in range(3):
+            file.write(bytes(1 << 20))
+            assert "large" not in storage.names("bucket")
+    assert filesystem.size("gs://bucket/large") == 3 << 20
+    assert sum(request.startswith("PUT") for request in storage.requests) == 1
 
 
 def test_what_goes_wrong_below_a_path_is_caught_by_its_errors(folder):
