@@ -1,0 +1,114 @@
+"""What a scheduling service can do, whichever it is."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, get_args
+
+from kubeflow.schedules.compiled import CompiledPipeline
+from kubeflow.schedules.cron import Cron
+
+State = Literal["active", "paused", "completed"]
+STATES: tuple[State, ...] = get_args(State)
+DIGEST_LETTERS = 40  # a label holds 63
+
+
+@dataclass(frozen=True)
+class WantedSchedule:
+    """A schedule as the compiled file and the config want it."""
+
+    pipeline: CompiledPipeline
+    cron: Cron
+    max_concurrent: int
+    catch_up: bool
+    start: datetime.datetime | None
+    end: datetime.datetime | None
+
+    @property
+    def name(self) -> str:
+        return self.pipeline.name
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule of ours as the service has it."""
+
+    id: str
+    name: str
+    state: State
+    cron: str
+    timezone: str
+    max_concurrent: int
+    # Of all that the service cannot change in place.
+    digest: str
+    # What it shall be when it has taken another's place; None where it took none.
+    becomes: State | None
+    next_run: datetime.datetime | None
+
+
+@dataclass(frozen=True)
+class WantedRun:
+    """One run outside of any schedule."""
+
+    pipeline: CompiledPipeline
+    # Names the run where the service allows; the same id is never submitted twice.
+    id: str
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class SubmittedRun:
+    """A run that the service has taken."""
+
+    id: str
+    address: str  # where a person looks at it
+
+
+class ScheduleService(Protocol):
+    """Vertex AI or Kubeflow Pipelines; each method answers, or raises one sentence."""
+
+    @property
+    def place(self) -> str:
+        """The service, as a sentence names it."""
+
+    def find(self, name: str | None = None) -> list[Schedule]:
+        """Our schedules, or those of one name: the oldest first."""
+
+    def digest(self, wanted: WantedSchedule) -> str:
+        """Of all that makes it another schedule: what this service cannot change in place."""
+
+    def create(self, wanted: WantedSchedule, becomes: State | None = None) -> Schedule:
+        """A new schedule: active, or paused with a note of what it is to become."""
+
+    def adjust(self, schedule: Schedule, wanted: WantedSchedule) -> Schedule | None:
+        """Change in place what differs; None where nothing does."""
+
+    def pause(self, schedule: Schedule) -> None:
+        """No more runs until it is resumed."""
+
+    def resume(self, schedule: Schedule, catch_up: bool) -> None:
+        """Runs again; those that were missed as well if `catch_up`."""
+
+    def delete(self, schedule: Schedule) -> None:
+        """Forget the schedule; its runs stay."""
+
+    def submit(self, run: WantedRun) -> SubmittedRun:
+        """Start one run."""
+
+    def is_done(self, run: SubmittedRun) -> bool:
+        """Whether a run has ended, well or not."""
+
+
+def digest_of(told: Mapping[str, Any]) -> str:
+    """A short digest of what a service is told."""
+    text = json.dumps(told, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LETTERS]
+
+
+def state_named(text: str | None) -> State | None:
+    """The state that a note names; None where there is no note."""
+    return next((state for state in STATES if state == text), None)

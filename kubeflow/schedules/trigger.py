@@ -1,0 +1,146 @@
+"""A run when there is new data, and only then."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import posixpath
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from components.speech_example_gen.config import (
+    PLACEHOLDER,
+    SPAN_BY_DATE,
+    SPAN_BY_NUMBER,
+    TFX_EPOCH,
+    DataConfig,
+)
+from components.speech_example_gen.driver import resolve_spans
+from components.speech_example_gen.fingerprint import LocalDigests, default_memory, fingerprint
+from components.speech_example_gen.properties import below_corpus, input_config
+from components.speech_example_gen.sources import source_type
+from kubeflow.names import SPAN
+from kubeflow.schedules.backfill import run_id
+from kubeflow.schedules.compiled import CompiledPipeline
+from kubeflow.schedules.service import ScheduleService, SubmittedRun, WantedRun, digest_of
+from models import filesystem
+from models.errors import BadInputError
+
+MEMORY_FILE = "last-triggered.json"
+
+
+@dataclass(frozen=True)
+class SeenSpan:
+    """The newest data that is there, and what it holds."""
+
+    name: str  # as a user knows it: a number or a date; empty where the corpus has no spans
+    version: int | None
+    fingerprint: str
+
+    def __str__(self) -> str:
+        version = "" if self.version is None else f" (version {self.version})"
+        return f"span {self.name}{version}" if self.name else "the corpus"
+
+
+@dataclass(frozen=True)
+class Triggered:
+    """What came of a look."""
+
+    span: SeenSpan
+    run: SubmittedRun | None  # None: nothing new
+
+
+def trigger(
+    connect: Callable[[], ScheduleService],
+    pipeline: CompiledPipeline,
+    data: DataConfig,
+    expected: datetime.date | int | None = None,
+) -> Triggered:
+    """Look at the corpus, and submit a run if its newest span is not what was submitted last.
+
+    Its id is of this span and the last one: if this process ends before the span is remembered,
+    the next look finds the run already there. Nothing is connected to where nothing is new.
+    """
+    seen = newest_span(data, expected)
+    memory = filesystem.join(pipeline.root, MEMORY_FILE)
+    last = read_memory(memory)
+    if seen == last:
+        return Triggered(seen, None)
+    step = digest_of({"last": last and dataclasses.asdict(last), "new": dataclasses.asdict(seen)})
+    parameters = _parameters(seen, data)
+    pipeline.check_takes(*parameters)
+    name = f"span-{seen.name}" if seen.name else "corpus"
+    run = connect().submit(
+        WantedRun(pipeline, run_id(pipeline.name, f"{name}-{step[:8]}"), parameters)
+    )
+    _write_memory(memory, seen)
+    return Triggered(seen, run)
+
+
+def newest_span(data: DataConfig, expected: datetime.date | int | None = None) -> SeenSpan:
+    """What a run would read now, or one sentence: also where the expected span is not there."""
+    source = source_type(data.layout)(data)
+    inputs = input_config(data, source.files_below_subset)
+    if expected is not None:
+        expecting = _expecting(data, expected)
+        resolve_spans(inputs, data.corpus, expecting)  # says what is missing
+        data = data if data.last_spans > 1 else expecting
+    resolved, newest = resolve_spans(inputs, data.corpus, data)
+    patterns = [(split.name, below_corpus(data.corpus, split.pattern)) for split in resolved.splits]
+    content = fingerprint(patterns, source, data.corpus, LocalDigests(default_memory()))
+    return SeenSpan(_name_of(newest.number, data), newest.version, content)
+
+
+def read_memory(path: str) -> SeenSpan | None:
+    """The span that the last run was submitted for; None before the first."""
+    text = filesystem.read_text_if_there(path)
+    if text is None:
+        return None
+    try:
+        return SeenSpan(**json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise BadInputError(
+            f"{path} does not tell which span was submitted last; delete it, and the next look "
+            "submits a run."
+        ) from error
+
+
+def _write_memory(path: str, seen: SeenSpan) -> None:
+    partial = f"{path}.partial"
+    filesystem.make_folder(posixpath.dirname(path))
+    filesystem.write_text(partial, json.dumps(dataclasses.asdict(seen), indent=1) + "\n")
+    filesystem.rename_file(partial, path)
+
+
+def _parameters(seen: SeenSpan, data: DataConfig) -> dict[str, str]:
+    """The run reads what was looked at, even if a newer span comes before it starts."""
+    if not seen.name or data.last_spans > 1:
+        return {}
+    return {SPAN: seen.name}
+
+
+def _expecting(data: DataConfig, expected: datetime.date | int) -> DataConfig:
+    span = expected if isinstance(expected, int) else expected.isoformat()
+    try:
+        return dataclasses.replace(data, last_spans=1, span=span)
+    except ValueError as error:
+        raise BadInputError(f"No span can be expected: {error}.") from error
+
+
+def _by_date(data: DataConfig) -> bool:
+    return all(
+        f"{{{part}" in pattern for pattern in data.patterns.values() for part in SPAN_BY_DATE
+    )
+
+
+def _name_of(number: int, data: DataConfig) -> str:
+    if _by_date(data):
+        return (TFX_EPOCH + datetime.timedelta(days=number)).isoformat()
+    return str(number) if _placeholders(data) >= SPAN_BY_NUMBER else ""
+
+
+def _placeholders(data: DataConfig) -> set[str]:
+    return {
+        place[1] for pattern in data.patterns.values() for place in PLACEHOLDER.finditer(pattern)
+    }

@@ -1,0 +1,169 @@
+"""What a person types, and what it prints."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from kubeflow.commands import schedule, trigger
+from kubeflow.schedules.connect import target_of
+from models.errors import BadInputError
+from pipeline.cluster_config import ClusterConfig, KfpConfig
+from tests.kubeflow.schedules.conftest import write_kfp
+from tests.kubeflow.schedules.test_trigger import NUMBERED, add
+
+SCHEDULE = {"cron": "0 3 * * 1", "max_concurrent": 2}
+
+
+@pytest.fixture
+def compiled(tmp_path) -> Path:
+    return write_kfp(tmp_path, root=str(tmp_path / "root" / "digits"))
+
+
+@pytest.fixture
+def config(tmp_path, kfp_server) -> Path:
+    settings = {
+        "name": "digits",
+        "data": {"corpus": str(tmp_path / "corpus"), **NUMBERED},
+        "model": {"checkpoint": "checkpoint"},
+        "cluster": {"schedule": SCHEDULE, "kfp": {"host": kfp_server.host}},
+    }
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+@pytest.fixture
+def w2v(config):
+    """A command's output with this config, or the error that the front door would tell."""
+
+    def run(command, *arguments) -> str:
+        told = [*map(str, arguments), "--config", str(config)]
+        result = CliRunner().invoke(command, told, env={"COLUMNS": "120"})
+        if result.exception:
+            raise result.exception
+        return result.output
+
+    return run
+
+
+def test_applying_says_what_it_did_and_when_the_next_run_is(w2v, compiled):
+    said = w2v(schedule.command, "apply", compiled)
+    assert re.fullmatch(
+        r"Created: schedule 'digits' on Kubeflow Pipelines at http://\S+\.\n"
+        r"Next run: Mon \d{4}-\d\d-\d\d 03:00 UTC\n",
+        said,
+    )
+    assert w2v(schedule.command, "apply", compiled).startswith("Unchanged: ")
+    daily = w2v(schedule.command, "apply", compiled, "--cron", "30 4 * * *")
+    assert daily.startswith("Recreated: ")
+    assert " 04:30 UTC" in daily
+
+
+def test_a_paused_schedule_is_said_to_be_so(w2v, compiled, kfp_server):
+    w2v(schedule.command, "apply", compiled)
+    assert w2v(schedule.command, "pause", "digits").startswith("Paused: schedule 'digits'")
+    assert kfp_server.states("digits") == ["paused"]
+    assert "It is paused: w2v schedule resume" in w2v(schedule.command, "apply", compiled)
+    resumed = w2v(schedule.command, "resume", "digits")
+    assert resumed.startswith("Resumed: ")
+    assert "Next run: Mon" in resumed
+    assert kfp_server.states("digits") == ["active"]
+
+
+def test_the_list_is_a_table_or_json(w2v, compiled):
+    assert "has no schedules of ours yet" in w2v(schedule.command, "list")
+    w2v(schedule.command, "apply", compiled)
+    heading, row = w2v(schedule.command, "list").splitlines()
+    assert heading.split() == ["Schedule", "State", "Cron", "At", "once", "Next", "run"]
+    assert re.match(r"digits +active +0 3 \* \* 1 +2 +Mon \d{4}-\d\d-\d\d 03:00 UTC", row)
+    (told,) = json.loads(w2v(schedule.command, "list", "--json"))
+    assert (told["name"], told["state"], told["max_concurrent"]) == ("digits", "active", 2)
+
+
+def test_deleting_leaves_nothing(w2v, compiled, kfp_server):
+    w2v(schedule.command, "apply", compiled)
+    assert w2v(schedule.command, "delete", "digits").startswith("Deleted: ")
+    assert kfp_server.recurring == {}
+    assert w2v(schedule.command, "delete", "digits").startswith("Nothing to delete: ")
+
+
+def test_a_range_of_dates_is_a_run_each(w2v, compiled, kfp_server):
+    said = w2v(
+        schedule.command, "run", compiled, "--for-date", "2026-01-31", "--to-date", "2026-02-01"
+    )
+    lines = said.splitlines()
+    assert [line.split(": ")[0] for line in lines] == [
+        "Submitted for 2026-01-31",
+        "Submitted for 2026-02-01",
+    ]
+    assert len(kfp_server.runs) == 2
+
+
+def test_a_config_of_another_pipeline_is_refused(w2v, compiled):
+    with pytest.raises(BadInputError, match=r"is the pipeline 'digits', but .* 'letters'"):
+        w2v(schedule.command, "apply", compiled, "--set", "name=letters")
+
+
+def test_without_a_cron_expression_the_setting_is_named(w2v, compiled):
+    with pytest.raises(BadInputError, match=r"cluster\.schedule is missing: .* --cron"):
+        w2v(schedule.command, "apply", compiled, "--set", "cluster.schedule=")
+    assert w2v(
+        schedule.command,
+        *("apply", compiled, "--set", "cluster.schedule=", "--cron", "0 3 * * 1"),
+    ).startswith("Created: ")
+    with pytest.raises(BadInputError, match="must be a name such as Europe/Berlin"):
+        w2v(schedule.command, "apply", compiled, "--timezone", "Berlin")
+
+
+def test_the_config_says_which_service_or_is_asked_to():
+    kfp = KfpConfig(host="http://localhost")
+    assert target_of(ClusterConfig(project="p")) == "vertex"
+    assert target_of(ClusterConfig(kfp=kfp)) == "kfp"
+    for cluster in (ClusterConfig(), ClusterConfig(project="p", kfp=kfp)):
+        with pytest.raises(BadInputError, match="--target vertex or --target kfp"):
+            target_of(cluster)
+
+
+def test_a_trigger_says_what_it_ran_for_or_that_nothing_is_new(w2v, compiled, tmp_path, kfp_server):
+    add(tmp_path / "corpus", "span-1")
+    said = w2v(trigger.command, compiled)
+    assert re.fullmatch(r"Submitted for span 1: http://\S+/#/runs/details/\S+\n", said)
+    assert w2v(trigger.command, compiled) == "Nothing new: span 1 was submitted last.\n"
+    (run,) = kfp_server.runs.values()
+    assert run["runtime_config"]["parameters"] == {"span": "1"}
+
+
+def test_a_missing_span_that_is_expected_is_bad_input(w2v, compiled, tmp_path):
+    add(tmp_path / "corpus", "span-1")
+    with pytest.raises(BadInputError, match="There is no span 2") as error:
+        w2v(trigger.command, compiled, "--expect", "2")
+    assert error.value.exit_code == 2
+    with pytest.raises(BadInputError, match="--expect 'soon' must be"):
+        w2v(trigger.command, compiled, "--expect", "soon")
+
+
+class StoppedError(Exception):
+    """The person pressed Ctrl-C."""
+
+
+def test_going_on_looking_outlives_an_error(w2v, compiled, tmp_path, kfp_server, monkeypatch):
+    waits = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        add(tmp_path / "corpus", f"span-{len(waits)}")
+        if len(waits) == 3:
+            raise StoppedError
+
+    monkeypatch.setattr(trigger.time, "sleep", sleep)
+    with pytest.raises(StoppedError):
+        w2v(trigger.command, compiled, "--every", "0.5")
+    assert waits == [30, 30, 30]
+    spans = [run["runtime_config"]["parameters"]["span"] for run in kfp_server.runs.values()]
+    assert spans == ["1", "2"]

@@ -1,0 +1,63 @@
+"""A compiled file is read for what it is, and its scheduled form says when each run is due."""
+
+import json
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from kubeflow.names import SCHEDULED_TIME
+from kubeflow.schedules.compiled import read_compiled
+from models.errors import BadInputError
+from tests.kubeflow.schedules.conftest import spec, write_kfp, write_vertex
+
+
+def test_a_files_form_says_which_service_it_is_for(tmp_path):
+    for write, target in ((write_vertex, "vertex"), (write_kfp, "kfp")):
+        pipeline = read_compiled(write(tmp_path))
+        assert (pipeline.target, pipeline.name) == (target, "digits")
+        assert pipeline.root == "gs://bucket/w2v/digits"
+
+
+def test_the_second_document_is_what_kubernetes_is_told(tmp_path):
+    path = tmp_path / "two.yaml"
+    platforms = {"platforms": {"kubernetes": {}}}
+    path.write_text(yaml.safe_dump_all([spec(), platforms]))
+    assert read_compiled(path).platform == platforms
+
+
+def test_a_scheduled_pipeline_takes_its_due_time_for_its_data_date(tmp_path):
+    pipeline = read_compiled(write_vertex(tmp_path))
+    scheduled = pipeline.at_scheduled_time().spec
+    inputs = scheduled["root"]["dag"]["tasks"]["Gen"]["inputs"]["parameters"]
+    assert inputs["run_data_date"] == {"runtimeValue": {"constant": SCHEDULED_TIME}}
+    assert inputs["run_span"] == {"componentInputParameter": "span"}
+    json_format.ParseDict(scheduled, pipeline_spec_pb2.PipelineSpec())
+    assert SCHEDULED_TIME not in json.dumps(pipeline.document)
+
+
+def test_below_an_exit_handler_the_tasks_take_it_too(tmp_path):
+    outer = spec()
+    inner = outer["root"].pop("dag")
+    taken = {"when": {"componentInputParameter": "data_date"}}
+    tasks = {"inner": {"componentRef": {"name": "inner"}, "inputs": {"parameters": taken}}}
+    outer["root"]["dag"] = {"tasks": tasks}
+    outer["components"]["inner"] = {"dag": inner}
+    parameters = inner["tasks"]["Gen"]["inputs"]["parameters"]
+    parameters["run_data_date"]["componentInputParameter"] = "when"
+    path = tmp_path / "outer.yaml"
+    path.write_text(yaml.safe_dump(outer))
+    scheduled = read_compiled(path).at_scheduled_time().spec
+    gen = scheduled["components"]["inner"]["dag"]["tasks"]["Gen"]
+    assert gen["inputs"]["parameters"]["run_data_date"] == {
+        "runtimeValue": {"constant": SCHEDULED_TIME}
+    }
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "name: digits", "a: [", "\x00"])
+def test_anything_else_is_no_compiled_pipeline(tmp_path, text):
+    path = tmp_path / "pipeline.json"
+    path.write_text(text)
+    with pytest.raises(BadInputError, match=r"pipeline\.json .*make it with `w2v compile`"):
+        read_compiled(path)
