@@ -22,6 +22,8 @@ from pipeline.config import METADATA_SERVER, RunnerConfig
 # address, and where the password lies.
 SERVER_FILE = "metadata-server.json"
 DEFAULT_PORTS = {"mysql": 3306, "postgresql": 5432}
+# What is left of gs://… in a Path.
+BUCKET = re.compile(r"\w+:/")
 # A field of a connection as a log shows it.
 PASSWORD_FIELD = re.compile(r'(\bpassword: )"(?:[^"\\]|\\.)*"')
 
@@ -30,7 +32,7 @@ def connection_of(runner: RunnerConfig, metadata_file: Path) -> ConnectionConfig
     """The connection of a run that is to write; its server has answered."""
     pointer = metadata_file.with_name(SERVER_FILE)
     if not runner.metadata:
-        pointer.unlink(missing_ok=True)
+        _refuse_to_forget(pointer)
         connection = ConnectionConfig()
         connection.sqlite.filename_uri = str(metadata_file)
         connection.sqlite.connection_mode = (
@@ -46,6 +48,11 @@ def connection_of(runner: RunnerConfig, metadata_file: Path) -> ConnectionConfig
 
 def open_store(metadata_file: Path) -> mlmd.MetadataStore:
     """The ML Metadata of a root, to be read: a run that is going on is not disturbed."""
+    if BUCKET.match(str(metadata_file)):
+        raise BadInputError(
+            f"{metadata_file.parent} is a bucket; this reads the metadata of `w2v run` below a "
+            "folder here. Vertex AI and Kubeflow keep their own and show it on their pages."
+        )
     pointer = metadata_file.with_name(SERVER_FILE)
     if pointer.exists():
         server = filesystem.read_json_object(pointer)
@@ -60,12 +67,25 @@ def open_store(metadata_file: Path) -> mlmd.MetadataStore:
     return mlmd.MetadataStore(connection)
 
 
+def _refuse_to_forget(pointer: Path) -> None:
+    """A run that does not see the last blessed model would be judged beside nothing."""
+    if pointer.exists():
+        address = filesystem.read_json_object(pointer)["address"]
+        raise BadInputError(
+            f"Earlier runs below {pointer.parent} are in ML Metadata's server {address}; set "
+            f"runner.metadata to it, or remove {pointer.name} to begin anew in a file."
+        )
+
+
 @contextlib.contextmanager
 def passwords_hidden() -> Iterator[None]:
     """Keep passwords out of the log: TFX writes there how it is connected."""
 
     def hide(record: logging.LogRecord) -> bool:
-        record.msg, record.args = PASSWORD_FIELD.sub(r'\1"***"', record.getMessage()), ()
+        said = record.getMessage()
+        hidden = PASSWORD_FIELD.sub(r'\1"***"', said)
+        if hidden != said:  # others keep their form, by which the screen knows them
+            record.msg, record.args = hidden, ()
         return True
 
     log = logging.getLogger("absl")

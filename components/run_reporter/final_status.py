@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# As Vertex AI and Kubeflow Pipelines call it.
-SUCCEEDED = "SUCCEEDED"
+# As Vertex AI calls it, and Kubeflow Pipelines, which takes the word of ML Metadata.
+SUCCEEDED = frozenset({"SUCCEEDED", "COMPLETE", "CACHED"})
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class FinalStatus:
 
     @property
     def succeeded(self) -> bool:
-        return self.state == SUCCEEDED
+        return self.state in SUCCEEDED
 
     @property
     def sentence(self) -> str:

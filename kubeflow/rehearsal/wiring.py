@@ -190,8 +190,10 @@ def _parameter(
 
 def final_status(task: str, ended: Mapping[str, Ended], job: Job) -> dict[str, Any]:
     """What the service tells an exit handler of the tasks that it watches."""
+    well = ended[task].state == "SUCCEEDED"
     status = proto.PipelineTaskFinalStatus(
-        state=ended[task].state,
+        # Kubeflow takes the word of ML Metadata.
+        state="COMPLETE" if well and job.pipeline.target == "kfp" else ended[task].state,
         pipeline_job_uuid=job.number,
         pipeline_job_name=job.id,
         pipeline_job_resource_name=job.resource_name,

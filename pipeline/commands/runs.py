@@ -34,7 +34,9 @@ COLOURS = {
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the runs as JSON.")
 def command(root: Path, limit: int, as_json: bool) -> None:
-    """List the runs that ML Metadata remembers, newest last.
+    """List the runs of `w2v run` that ML Metadata remembers, newest last.
+
+    What ran on Vertex AI or Kubeflow is listed there: they keep metadata of their own.
 
     "stopped?" is a run without an end of which nothing was heard for an hour, or that another
     followed: it was most likely killed. Training that came from the cache cost nothing and has

@@ -189,13 +189,33 @@ def test_a_password_may_lie_in_a_file_with_a_newline_at_its_end(server, tmp_path
     assert told == {"address": settings.metadata, "password": settings.metadata_password}
 
 
-def test_without_a_server_it_is_a_file_below_the_root_again(tmp_path):
-    (tmp_path / SERVER_FILE).write_text("{}")
+def test_without_a_server_it_is_a_file_below_the_root(tmp_path):
     connection = connection_of(RunnerConfig(), tmp_path / METADATA_FILE)
     assert connection.sqlite.filename_uri == str(tmp_path / METADATA_FILE)
-    assert not (tmp_path / SERVER_FILE).exists()
     with pytest.raises(BadInputError, match=r"no metadata.sqlite in .*give the --root of a run"):
         open_store(tmp_path / METADATA_FILE)
+
+
+def test_a_bucket_is_no_root_of_runs_here():
+    with pytest.raises(BadInputError, match="is a bucket; this reads the metadata of `w2v run`"):
+        open_store(Path("gs://bucket/w2v") / METADATA_FILE)
+
+
+def test_what_no_password_is_in_keeps_its_form(caplog):
+    """The screen knows TFX's messages by their form, before their arguments are filled in."""
+    log = logging.getLogger("absl")
+    with passwords_hidden(), caplog.at_level(logging.INFO, logger="absl"):
+        log.info("Component %s is running.", "Trainer")
+        log.info("%s", 'mysql { user: "u" password: "s3cret" }')
+    running, connected = caplog.records
+    assert (running.msg, running.args) == ("Component %s is running.", ("Trainer",))
+    assert connected.getMessage() == 'mysql { user: "u" password: "***" }'
+
+
+def test_a_run_that_would_forget_the_server_of_earlier_ones_is_refused(tmp_path):
+    (tmp_path / SERVER_FILE).write_text('{"address": "mysql://u@h/d", "password": ""}')
+    with pytest.raises(BadInputError, match=r"server mysql://u@h/d; set runner\.metadata to it"):
+        connection_of(RunnerConfig(), tmp_path / METADATA_FILE)
 
 
 @pytest.mark.parametrize(

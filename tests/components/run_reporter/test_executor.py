@@ -63,8 +63,10 @@ def test_a_run_of_another_service_is_told_with_the_folder_of_its_artifacts(webho
     assert "<https://console.cloud.google.com/storage/browser/bucket/w2v|" in shown(message)
 
 
-def test_a_run_that_ended_well_is_no_alert(webhook):
-    run(final_status(state="SUCCEEDED", pipeline_job_resource_name=JOB))
+@pytest.mark.parametrize("said", ["SUCCEEDED", "COMPLETE", "CACHED"])
+def test_a_run_that_ended_well_is_no_alert(webhook, said):
+    """In the words of Vertex AI, and of Kubeflow's, which are ML Metadata's."""
+    run(final_status(state=said, pipeline_job_resource_name=JOB))
     assert webhook.messages == []
 
 

@@ -135,7 +135,7 @@ def test_a_room_that_the_dockerfile_forgets_is_named(spec, checkout, tmp_path):
 def test_nothing_else_is_in_the_image():
     files = image_files(CHECKOUT)
     assert not [name for name in files if name.startswith(STRANGERS) or "__pycache__" in name]
-    assert {name.partition("/")[0] for name in files} == {*ROOMS, "LICENSE"}
+    assert {name.partition("/")[0] for name in files} == {*ROOMS, "LICENSE", "pyproject.toml"}
 
 
 def test_what_a_build_cannot_find_is_named(checkout):
