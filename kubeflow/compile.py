@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tfx.orchestration.pipeline import Pipeline
 
 from components.run_reporter.component import RunReporter
 from kubeflow.compiled_file import Target
-from kubeflow.image.contents import PACKAGE_IN_IMAGE
+from kubeflow.image.contents import CHECKOUT, PACKAGE_IN_IMAGE
 from kubeflow.parameters import runtime_parameters
 from kubeflow.spec.checks import refuse_ambiguous, refuse_config, refuse_nodes
 from kubeflow.spec.custom_jobs import train_in_custom_jobs
@@ -40,7 +41,9 @@ from pipeline.engines import ENGINES, engine_args, refuse_missing_flags
 from pipeline.provenance import provenance_of
 
 # The compiled spec must not name folders of the machine that compiled it.
-PACKAGE_HERE = str(Path(__file__).parent.parent)
+PACKAGE_HERE = str(CHECKOUT)
+# A bucket may hold a folder of the same name: a path of this machine begins with it.
+PATH_HERE = re.compile(rf"(?<![\w.\-/]){re.escape(PACKAGE_HERE)}(?![\w.\-])")
 # Below the pipeline's root: what later runs ask for, where the service does not remember it.
 RECORDS_FOLDER = "latest"
 
@@ -51,10 +54,11 @@ def compile_pipeline(config: RunConfig, root: str, target: Target, to: Path) -> 
     For `vertex` it is the PipelineJob as JSON, for `kfp` the bare PipelineSpec as YAML.
     """
     folder = filesystem.join(root.rstrip("/"), config.name)
-    refuse_config(config, root, target, PACKAGE_HERE)
+    refuse_config(config, root, target)
     dag = _dag(config, folder)
-    reporter = [RunReporter(config.name, config.alerts, folder)] if config.alerts.webhook else []
-    refuse_nodes([*dag.components, *reporter], config)
+    # Without a webhook it still says in the log what became of the run.
+    reporter = RunReporter(config.name, config.alerts, folder)
+    refuse_nodes([*dag.components, reporter], config)
     job = _compiled_by_tfx(dag, reporter, config.runner.image)
     add_code_digests(job["pipelineSpec"], dag.components)
     allow_absent_inputs(job["pipelineSpec"], dag.components)
@@ -116,16 +120,15 @@ def _dag(config: RunConfig, folder: str) -> Pipeline:
         ) from error
 
 
-def _compiled_by_tfx(dag: Pipeline, reporter: list[RunReporter], image: str) -> Spec:
+def _compiled_by_tfx(dag: Pipeline, reporter: RunReporter, image: str) -> Spec:
     runner = KubeflowV2DagRunner(
         config=KubeflowV2DagRunnerConfig(
             default_image=image, default_commands=list(COMMAND), use_pipeline_spec_2_1=True
         )
     )
-    for node in reporter:
-        runner.set_exit_handler(node)
+    runner.set_exit_handler(reporter)
     text = json.dumps(runner.run(dag, write_out=False))
-    return json.loads(text.replace(PACKAGE_HERE, PACKAGE_IN_IMAGE))
+    return json.loads(PATH_HERE.sub(PACKAGE_IN_IMAGE, text))
 
 
 def _write_json(job: Spec, to: Path) -> Spec:

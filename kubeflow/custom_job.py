@@ -97,31 +97,46 @@ def run_job(
     seconds_between_looks: float = SECONDS_BETWEEN_LOOKS,
 ) -> None:
     """Launch a job and stay until it has ended; it ends with us when we are told to go."""
-    launched = client.create_custom_job(parent=parent, custom_job=job, retry=ONCE_THERE_IS_ROOM)
-    log.info("custom job %s is launched", launched.name)
-    with _ending_with_us(client, launched.name):
-        seen = launched
-        while seen.state not in ENDED:
-            time.sleep(seconds_between_looks)
-            seen = client.get_custom_job(name=launched.name, retry=PATIENTLY)
+    with _noting_a_stop() as told:
+        seen = client.create_custom_job(parent=parent, custom_job=job, retry=ONCE_THERE_IS_ROOM)
+        log.info("custom job %s is launched", seen.name)
+        with _ending_with_us(client, seen.name, told):
+            while seen.state not in ENDED:
+                time.sleep(seconds_between_looks)
+                seen = client.get_custom_job(name=seen.name, retry=PATIENTLY)
     if seen.state not in ENDED_WELL:
         raise W2vError(
-            f"The custom job {launched.name} ended as {JobState(seen.state).name}"
+            f"The custom job {seen.name} ended as {JobState(seen.state).name}"
             f"{': ' + seen.error.message if seen.error.message else ''}; its log in Vertex AI says "
             "more."
         )
 
 
 @contextlib.contextmanager
-def _ending_with_us(client: JobServiceClient, name: str) -> Iterator[None]:
+def _noting_a_stop() -> Iterator[list[int]]:
+    """A launch is not broken off: its job would run, and nobody would know its name."""
+    told: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+    try:
+        yield told
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _ending_with_us(client: JobServiceClient, name: str, told: list[int]) -> Iterator[None]:
+    """Whatever takes us away from the job ends it: a signal, noted or to come, or any error."""
+
     def stop(*_: Any) -> None:
         raise PreemptedError(f"The node was told to stop, and so was its custom job {name}.")
 
-    before = signal.signal(signal.SIGTERM, stop)
     try:
+        signal.signal(signal.SIGTERM, stop)
+        if told:
+            stop()
         yield
-    except PreemptedError:
-        client.cancel_custom_job(name=name, retry=PATIENTLY)
+    except BaseException:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # told twice, we still end the job
+        with contextlib.suppress(exceptions.GoogleAPIError):
+            client.cancel_custom_job(name=name, retry=PATIENTLY)
         raise
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -28,6 +28,8 @@ class NodeNeeds:
     # After so many hours a try is ended and counts as failed.
     hours: float | None = None
     cache: bool | None = None
+    # Labels of the Kubernetes nodes that it may run on, as for a pool of TPUs; Vertex has none.
+    node_selector: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         for name in ("cpu", "memory_gb", "hours", "accelerators"):

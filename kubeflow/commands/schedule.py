@@ -7,7 +7,7 @@ import datetime
 import json
 import posixpath
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -17,12 +17,13 @@ from models.errors import BadInputError
 
 if TYPE_CHECKING:
     from kubeflow.compiled_file import Target
-    from kubeflow.schedules.compiled import CompiledPipeline
+    from kubeflow.schedules.compiled import CompiledPipeline, Value
     from kubeflow.schedules.service import Schedule, ScheduleService
     from pipeline.cluster_config import ScheduleConfig
     from pipeline.config import RunConfig
 
 DAY = click.DateTime(["%Y-%m-%d"])
+NO_DATES = "the patterns of data hold no {YYYY}, {MM} and {DD}"
 
 
 @click.group()
@@ -39,6 +40,7 @@ def command() -> None:
       w2v schedule apply pipeline.json --config my.yaml --cron "0 3 * * 1" --timezone Europe/Berlin
       w2v schedule list --config my.yaml
       w2v schedule pause librispeech-960h --config my.yaml
+      w2v schedule run pipeline.json --config my.yaml --param steps_1=500
       w2v schedule run pipeline.json --config my.yaml --for-date 2026-01-31
     """
 
@@ -62,6 +64,17 @@ def target_option(command: Callable) -> Callable:
     )(command)
 
 
+def param_option(command: Callable) -> Callable:
+    """For what a run may be told without compiling again."""
+    return click.option(
+        "--param",
+        "params",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Tell a runtime parameter; w2v compile lists them.",
+    )(command)
+
+
 compiled_argument = click.argument(
     "compiled", type=click.Path(path_type=Path, exists=True, dir_okay=False)
 )
@@ -72,12 +85,14 @@ compiled_argument = click.argument(
 @config_options
 @click.option("--cron", help="Minute, hour, day, month, weekday, instead of the config's.")
 @click.option("--timezone", help="Such as Europe/Berlin, instead of the config's.")
+@param_option
 def apply_command(
     compiled: Path,
     config: str,
     overrides: tuple[str, ...],
     cron: str | None,
     timezone: str | None,
+    params: tuple[str, ...],
 ) -> None:
     """Make the schedule what COMPILED and the config say; twice is as once.
 
@@ -88,15 +103,24 @@ def apply_command(
     Kubeflow Pipelines reads cron expressions in UTC, and fills in the data date from its version
     2.17 on.
     """
+    from kubeflow.names import DATA_DATE
+    from kubeflow.parameters import has_dates
     from kubeflow.schedules.apply import apply_schedule, first_run_dated_otherwise, wanted_schedule
 
     pipeline, run_config = read_both(compiled, config, overrides)
-    wanted = wanted_schedule(pipeline, _timing(run_config, cron, timezone))
+    values = pipeline.values_of(params)
+    if DATA_DATE in values:
+        raise BadInputError(
+            f"--param {DATA_DATE} is what the schedule tells each run; leave it out."
+        )
+    wanted = wanted_schedule(pipeline.with_defaults(values), _timing(run_config, cron, timezone))
     service = _connect(pipeline.target, run_config)
     applied = apply_schedule(service, wanted)
     click.echo(f"{applied.change.capitalize()}: schedule {wanted.name!r} on {service.place}.")
     click.echo(_next_run_line(applied.schedule, wanted.cron.timezone))
-    if otherwise := first_run_dated_otherwise(wanted):
+    if not has_dates(run_config.data):
+        click.echo(f"Note: {NO_DATES}, so that each run reads the newest span there is.")
+    elif otherwise := first_run_dated_otherwise(wanted):
         zone = pipeline.timezone
         click.echo(
             f"Note: {compiled} takes dates in {zone}, so that the run of "
@@ -175,35 +199,43 @@ def delete_command(name: str, config: str, overrides: tuple[str, ...], target: s
     click.echo(f"{what}: schedule {name!r} on {service.place}.")
 
 
-@command.command("run", short_help="Submit COMPILED for a past date, or a range of dates.")
+@command.command("run", short_help="Submit COMPILED now, or for past dates.")
 @compiled_argument
 @config_options
-@click.option(
-    "--for-date", type=DAY, metavar="DATE", required=True, help="The data date: 2026-01-31."
-)
+@click.option("--for-date", type=DAY, metavar="DATE", help="The data date: 2026-01-31.")
 @click.option(
     "--to-date", type=DAY, metavar="DATE", help="One run a day from --for-date to this day."
 )
+@param_option
 def run_command(
     compiled: Path,
     config: str,
     overrides: tuple[str, ...],
-    for_date: datetime.datetime,
+    for_date: datetime.datetime | None,
     to_date: datetime.datetime | None,
+    params: tuple[str, ...],
 ) -> None:
-    """Submit COMPILED once for a past date, or once for each day of a range, in order.
+    """Submit COMPILED once now, once for a past date, or once for each day of a range, in order.
+
+    Without --for-date the run reads the newest data.
 
     No more than cluster.schedule.max_concurrent of them run at once (1 without a schedule): the
     next is submitted when an earlier one has ended.
     """
-    from kubeflow.schedules.backfill import days_between, submit_for_dates
+    from kubeflow.schedules.backfill import days_between, submit_for_dates, submit_now
 
-    days = days_between(for_date.date(), (to_date or for_date).date())
+    if to_date and not for_date:
+        raise BadInputError("--to-date ends a range that begins with --for-date; give both.")
+    days = days_between(for_date.date(), (to_date or for_date).date()) if for_date else []
     pipeline, run_config = read_both(compiled, config, overrides)
+    values = pipeline.values_of(params)
+    _check_dates(run_config, bool(days), values)
     timing = run_config.cluster.schedule
     service = _connect(pipeline.target, run_config)
+    if not days:
+        click.echo(f"Submitted: {submit_now(service, pipeline, values).address}")
     at_once = timing.max_concurrent if timing else 1
-    for day, run in submit_for_dates(service, pipeline, days, at_once):
+    for day, run in submit_for_dates(service, pipeline, days, at_once, values):
         click.echo(f"Submitted for {day}: {run.address}")
 
 
@@ -222,6 +254,21 @@ def read_both(
             f"{run_config.name!r}; compile it from this config, or give its own."
         )
     return pipeline, run_config
+
+
+def _check_dates(run_config: RunConfig, for_dates: bool, values: Mapping[str, Value]) -> None:
+    """Raise where a run would not read the data of the date that it is submitted for."""
+    from kubeflow.names import DATA_DATE, SPAN
+    from kubeflow.parameters import has_dates
+
+    chosen = sorted({SPAN, DATA_DATE} & values.keys())
+    if for_dates and chosen:
+        raise BadInputError(f"--for-date and --param {chosen[0]} both choose the data; take one.")
+    if (for_dates or DATA_DATE in values) and not has_dates(run_config.data):
+        raise BadInputError(
+            f"No date can be chosen: {NO_DATES}, and the run would read the newest span; leave the "
+            f"date out, or name a span with --param {SPAN}=NUMBER."
+        )
 
 
 def _load(config: str, overrides: tuple[str, ...]) -> RunConfig:

@@ -8,7 +8,7 @@ import zoneinfo
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -17,9 +17,11 @@ from models.errors import BadInputError, W2vError
 
 if TYPE_CHECKING:
     from kubeflow.schedules.compiled import CompiledPipeline
+    from kubeflow.schedules.notifications import Notifications
     from pipeline.config import RunConfig
 
 TODAY = "today"
+SECONDS_AFTER_OUTAGE = 60.0
 
 
 @click.command()
@@ -63,7 +65,8 @@ def command(
 
     \b
     Exit codes: 0 submitted, or nothing new; 2 bad input, or the expected span is missing; 1
-    anything else. With --every or --subscription an error is told, and it goes on.
+    anything else. With --every or --subscription an error of a look is told, and it goes on; so it
+    does after an outage of Pub/Sub.
 
     \b
     Examples:
@@ -73,7 +76,10 @@ def command(
     """
     if every and subscription:
         raise BadInputError("--every and --subscription are two ways to go on looking; take one.")
+    from kubeflow.schedules.trigger import check_same_corpus
+
     pipeline, run_config = read_both(compiled, config, overrides)
+    check_same_corpus(pipeline, run_config.data)
     look = partial(_look, pipeline, run_config, expect)
     if every:
         while True:
@@ -84,9 +90,24 @@ def command(
 
         notifications = Notifications(subscription)
         _went_well(look)  # at what came before anybody listened
-        while True:
-            notifications.after_next(partial(_went_well, look))
+        watch(notifications, look)
     look()
+
+
+def watch(
+    notifications: Notifications,
+    look: Callable[[], None],
+    wait: Callable[[], None] = lambda: time.sleep(SECONDS_AFTER_OUTAGE),
+) -> NoReturn:
+    """Look whenever messages come; what is out for a while does not end it."""
+    from kubeflow.schedules.asking import ServiceError
+
+    while True:
+        try:
+            notifications.after_next(partial(_went_well, look))
+        except ServiceError as error:
+            _tell(error)
+            wait()
 
 
 def expected_span(text: str, timezone: str) -> datetime.date | int:
@@ -128,7 +149,12 @@ def _went_well(look: Callable[[], None]) -> bool:
     """Whether the look came to an end; if not, its error is told."""
     try:
         look()
-    except W2vError as error:
-        click.echo(f"w2v: {error}", err=True)
+    except Exception as error:  # of whichever filesystem the corpus and the root are on
+        _tell(error)
         return False
     return True
+
+
+def _tell(error: Exception) -> None:
+    kind = "" if isinstance(error, W2vError) else f"{type(error).__name__}: "
+    click.echo(f"w2v: {kind}{error}", err=True)

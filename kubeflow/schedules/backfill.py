@@ -1,18 +1,18 @@
-"""Runs for dates that have passed: one a day, in their order, no more at once than is allowed."""
+"""Runs by hand: one now, or one for each day that has passed, no more at once than is allowed."""
 
 from __future__ import annotations
 
 import datetime
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from kubeflow.names import DATA_DATE
-from kubeflow.schedules.compiled import CompiledPipeline
-from kubeflow.schedules.service import ScheduleService, SubmittedRun, WantedRun
+from kubeflow.schedules.compiled import CompiledPipeline, Value
+from kubeflow.schedules.service import ID_LETTERS, ScheduleService, SubmittedRun, WantedRun
 from models.errors import BadInputError
 
-ID_LETTERS = 128  # of Vertex AI
 SECONDS_BETWEEN_LOOKS = 60.0
 
 
@@ -27,26 +27,38 @@ def days_between(first: datetime.date, last: datetime.date) -> list[datetime.dat
     return [first + datetime.timedelta(days=ahead) for ahead in range((last - first).days + 1)]
 
 
+def submit_now(
+    service: ScheduleService, pipeline: CompiledPipeline, values: Mapping[str, Value]
+) -> SubmittedRun:
+    """Submit one run, which reads the newest data unless a value says otherwise."""
+    return service.submit(WantedRun(pipeline, run_id(pipeline.name, f"now-{_stamp()}"), values))
+
+
 def submit_for_dates(
     service: ScheduleService,
     pipeline: CompiledPipeline,
     days: Sequence[datetime.date],
     at_once: int,
+    values: Mapping[str, Value] = MappingProxyType({}),
     wait: Callable[[], None] = lambda: time.sleep(SECONDS_BETWEEN_LOOKS),
 ) -> Iterator[tuple[datetime.date, SubmittedRun]]:
     """Submit a run for each day, each as soon as fewer than `at_once` of the earlier ones run."""
     pipeline.check_takes(DATA_DATE)
-    now = datetime.datetime.now(datetime.UTC)
+    asked_at = _stamp()
     running: list[SubmittedRun] = []
     for day in days:
         while len(running) >= at_once:
             running = [run for run in running if not service.is_done(run)]
             if len(running) >= at_once:
                 wait()
-        id = run_id(pipeline.name, f"for-{day}-{now:%Y%m%d%H%M%S}")
-        run = service.submit(WantedRun(pipeline, id, {DATA_DATE: day.isoformat()}))
+        id = run_id(pipeline.name, f"for-{day}-{asked_at}")
+        run = service.submit(WantedRun(pipeline, id, {**values, DATA_DATE: day.isoformat()}))
         running.append(run)
         yield day, run
+
+
+def _stamp() -> str:
+    return f"{datetime.datetime.now(datetime.UTC):%Y%m%d%H%M%S}"
 
 
 def run_id(name: str, ending: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import difflib
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,9 @@ from typing import Any
 from kubeflow.compiled_file import Target, read_documents
 from kubeflow.names import DATA_DATE, SCHEDULED_TIME, TIMEZONE_FLAG
 from models.errors import BadInputError
+
+Value = str | int | float
+CORPUS_READER, CORPUS_INPUT = "SpeechExampleGen", "input_base"
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,37 @@ class CompiledPipeline:
                 return args[args.index(TIMEZONE_FLAG) + 1]
         return "UTC"
 
+    @property
+    def corpus(self) -> str | None:
+        """Where its runs read the corpus; None where the file does not say."""
+        for name, task in _tasks(self.spec):
+            if name == CORPUS_READER:
+                given = task.get("inputs", {}).get("parameters", {}).get(CORPUS_INPUT, {})
+                return given.get("runtimeValue", {}).get("constant")
+        return None
+
+    def values_of(self, texts: Sequence[str]) -> dict[str, Value]:
+        """What `NAME=VALUE` texts tell a run, each value of the type that is declared."""
+        values: dict[str, Value] = {}
+        for text in texts:
+            name, equals, value = text.partition("=")
+            if not equals:
+                raise BadInputError(f"--param {text!r} must be as NAME=VALUE.")
+            if name not in self._declared:
+                nearest = difflib.get_close_matches(name, self._declared, n=1, cutoff=0)
+                hint = f"did you mean {nearest[0]}?" if nearest else "compile it again."
+                raise BadInputError(f"{self.path} takes no runtime parameter {name!r}; {hint}")
+            values[name] = _value(name, value, self._declared[name]["parameterType"])
+        return values
+
+    def with_defaults(self, values: Mapping[str, Value]) -> CompiledPipeline:
+        """The same, but runs that are told nothing else take these values."""
+        document = copy.deepcopy(dict(self.document))
+        pipeline = replace(self, document=document)
+        for name, value in values.items():
+            pipeline._declared[name]["defaultValue"] = value
+        return pipeline
+
     def at_scheduled_time(self) -> CompiledPipeline:
         """The same, but the data date is the time that each run of a schedule is due."""
         document = copy.deepcopy(dict(self.document))
@@ -56,13 +92,40 @@ class CompiledPipeline:
 
     def check_takes(self, *parameters: str) -> None:
         """Raise if the pipeline declares no such runtime parameter: it would be lost unseen."""
-        declared = self.spec["root"].get("inputDefinitions", {}).get("parameters", {})
-        missing = [name for name in parameters if name not in declared]
+        missing = [name for name in parameters if name not in self._declared]
         if missing:
             raise BadInputError(
                 f"{self.path} takes no runtime parameter {' nor '.join(missing)}; compile it "
                 "again with this version of w2v."
             )
+
+    @property
+    def _declared(self) -> dict[str, Any]:
+        return self.spec["root"].get("inputDefinitions", {}).get("parameters", {})
+
+
+def _tasks(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every task by its name, also those below an exit handler."""
+    for component in (spec["root"], *spec.get("components", {}).values()):
+        yield from component.get("dag", {}).get("tasks", {}).items()
+
+
+def _value(name: str, text: str, kind: str) -> Value:
+    """
+    >>> _value("steps_1", "500", "NUMBER_INTEGER")
+    500
+    """
+    if kind == "STRING":
+        return text
+    whole = kind == "NUMBER_INTEGER"
+    try:
+        value = int(text) if whole else float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        number = "a whole number" if whole else "a number"
+        raise BadInputError(f"--param {name} must be {number}, not {text!r}.")
+    return value
 
 
 def _set_constant(spec: dict[str, Any], component: dict[str, Any], name: str, text: str) -> None:

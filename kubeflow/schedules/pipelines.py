@@ -23,6 +23,7 @@ from kubeflow.schedules.service import (
     WantedRun,
     WantedSchedule,
     digest_of,
+    ids_to_try,
     state_named,
 )
 from models.errors import BadInputError
@@ -32,7 +33,8 @@ from pipeline.cluster_config import ClusterConfig
 # What a recurring run has that is ours to write in and is given back.
 NOTE = re.compile(r"w2v-schedule (?P<digest>[0-9a-f]+)(?: becomes (?P<becomes>\w+))?")
 STATES: dict[str, State] = {"ENABLED": "active", "DISABLED": "paused"}
-DONE = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")
+FAILED = ("FAILED", "CANCELED")
+DONE = ("SUCCEEDED", "SKIPPED", *FAILED)
 PAGE = 100
 Seconds = tuple[float, float]  # to connect, to read
 REQUEST_SECONDS: Seconds = (10.0, 60.0)
@@ -182,21 +184,28 @@ class KfpService:
 
     def submit(self, run: WantedRun) -> SubmittedRun:
         experiment = self._experiment()
-        asked = kfp_server_api.V2beta1Run(
-            display_name=run.id,
-            experiment_id=experiment,
-            pipeline_spec=_documents(run.pipeline),
-            runtime_config=kfp_server_api.V2beta1RuntimeConfig(parameters=dict(run.parameters)),
-            service_account=self._cluster.service_account or None,
-        )
+
+        def create(name: str) -> str:
+            asked = kfp_server_api.V2beta1Run(
+                display_name=name,
+                experiment_id=experiment,
+                pipeline_spec=_documents(run.pipeline),
+                runtime_config=kfp_server_api.V2beta1RuntimeConfig(parameters=dict(run.parameters)),
+                service_account=self._cluster.service_account or None,
+            )
+            return self._client.runs.run_service_create_run(
+                asked, _request_timeout=self._seconds
+            ).run_id
 
         def submit() -> str:
             # The service takes two runs of one name.
-            return self._run_named(run.id, experiment) or (
-                self._client.runs.run_service_create_run(
-                    asked, _request_timeout=self._seconds
-                ).run_id
-            )
+            for name in ids_to_try(run.id):
+                there = self._runs_named(name, experiment)
+                if not there:
+                    return create(name)
+                if well := [one for one in there if one.state not in FAILED]:
+                    return well[0].run_id
+            raise AssertionError("the names do not end")
 
         id = self._asker.ask(f"submit the run {run.id!r}", submit)
         return SubmittedRun(id, f"{self._cluster.kfp.host.rstrip('/')}/#/runs/details/{id}")
@@ -222,11 +231,11 @@ class KfpService:
             if not (token := page.next_page_token):
                 return found
 
-    def _run_named(self, name: str, experiment: str) -> str | None:
+    def _runs_named(self, name: str, experiment: str) -> list[kfp_server_api.V2beta1Run]:
         page = self._client.runs.run_service_list_runs(
             experiment_id=experiment, filter=_named(name), _request_timeout=self._seconds
         )
-        return page.runs[0].run_id if page.runs else None
+        return page.runs or []
 
     def _experiment(self) -> str:
         """The id of the config's experiment, which is made where it is missing."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
-from kubeflow.schedules.compiled import CompiledPipeline
+from kubeflow.schedules.compiled import CompiledPipeline, Value
 from kubeflow.schedules.cron import Cron
 
 State = Literal["active", "paused", "completed"]
 STATES: tuple[State, ...] = get_args(State)
 DIGEST_LETTERS = 40  # a label holds 63
+ID_LETTERS = 128  # of a run of Vertex AI
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,10 @@ class WantedRun:
     """One run outside of any schedule."""
 
     pipeline: CompiledPipeline
-    # Names the run where the service allows; the same id is never submitted twice.
+    # Names the run where the service allows. The same id is never submitted twice; where its run
+    # failed or was cancelled, another of `ids_to_try` is.
     id: str
-    parameters: Mapping[str, str]
+    parameters: Mapping[str, Value]
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,18 @@ class ScheduleService(Protocol):
 
     def is_done(self, run: SubmittedRun) -> bool:
         """Whether a run has ended, well or not."""
+
+
+def ids_to_try(id: str) -> Iterator[str]:
+    """The id, and those to take in its place where the runs of the earlier ones failed.
+
+    >>> list(itertools.islice(ids_to_try("digits-span-7"), 3))
+    ['digits-span-7', 'digits-span-7-2', 'digits-span-7-3']
+    """
+    yield id
+    for number in itertools.count(2):
+        ending = f"-{number}"
+        yield f"{id[: ID_LETTERS - len(ending)]}{ending}"
 
 
 def digest_of(told: Mapping[str, Any]) -> str:

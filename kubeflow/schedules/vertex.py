@@ -31,6 +31,7 @@ from kubeflow.schedules.service import (
     WantedRun,
     WantedSchedule,
     digest_of,
+    ids_to_try,
     state_named,
 )
 from kubeflow.spec.vertex_job import job_settings
@@ -43,11 +44,8 @@ BECOMES_LABEL = "w2v-becomes"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 REQUEST_SECONDS = 60.0
 STATES: dict[str, State] = {"ACTIVE": "active", "PAUSED": "paused", "COMPLETED": "completed"}
-DONE = (
-    PipelineState.PIPELINE_STATE_SUCCEEDED,
-    PipelineState.PIPELINE_STATE_FAILED,
-    PipelineState.PIPELINE_STATE_CANCELLED,
-)
+FAILED = (PipelineState.PIPELINE_STATE_FAILED, PipelineState.PIPELINE_STATE_CANCELLED)
+DONE = (PipelineState.PIPELINE_STATE_SUCCEEDED, *FAILED)
 
 
 def connect_to_vertex(cluster: ClusterConfig) -> VertexService:
@@ -216,30 +214,38 @@ class VertexService:
             }
         )
 
-        def submit() -> None:
-            try:
-                self._jobs.create_pipeline_job(
-                    parent=self._parent,
-                    pipeline_job=job,
-                    pipeline_job_id=run.id,
-                    timeout=self._seconds,
-                )
-            except exceptions.Conflict:
-                return  # an earlier try did it
+        def submit() -> str:
+            return next(id for id in ids_to_try(run.id) if self._goes_on_as(id, job))
 
-        self._asker.ask(f"submit the run {run.id!r}", submit)
+        id = self._asker.ask(f"submit the run {run.id!r}", submit)
         return SubmittedRun(
-            f"{self._parent}/pipelineJobs/{run.id}",
+            self._job_name(id),
             "https://console.cloud.google.com/vertex-ai/locations/"
-            f"{self._cluster.region}/pipelines/runs/{run.id}?project={self._cluster.project}",
+            f"{self._cluster.region}/pipelines/runs/{id}?project={self._cluster.project}",
         )
 
     def is_done(self, run: SubmittedRun) -> bool:
+        return self._state_of(run.id) in DONE
+
+    def _goes_on_as(self, id: str, job: PipelineJob) -> bool:
+        """Submit under this id; false where a run has it that failed or was cancelled."""
+        try:
+            self._jobs.create_pipeline_job(
+                parent=self._parent, pipeline_job=job, pipeline_job_id=id, timeout=self._seconds
+            )
+        except exceptions.Conflict:  # an earlier try did it
+            return self._state_of(self._job_name(id)) not in FAILED
+        return True
+
+    def _job_name(self, id: str) -> str:
+        return f"{self._parent}/pipelineJobs/{id}"
+
+    def _state_of(self, name: str) -> PipelineState:
         job = self._asker.ask(
-            f"tell the state of the run {run.id!r}",
-            lambda: self._jobs.get_pipeline_job(name=run.id, timeout=self._seconds),
+            f"tell the state of the run {name!r}",
+            lambda: self._jobs.get_pipeline_job(name=name, timeout=self._seconds),
         )
-        return job.state in DONE
+        return job.state
 
     def _turn(self, schedule: Schedule, verb: str, turn: Callable[[], None], into: State) -> None:
         """Once turned, a schedule cannot be turned so again: that would be an error."""

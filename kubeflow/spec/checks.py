@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import PurePath
 
 from tfx.components import InfraValidator
 from tfx.dsl.components.base.base_node import BaseNode
@@ -16,6 +18,7 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
 )
 
 from kubeflow.compiled_file import Target
+from kubeflow.image.contents import CHECKOUT, image_files
 from kubeflow.parameters import RuntimeParameter
 from models import filesystem
 from models.errors import BadInputError
@@ -25,27 +28,77 @@ from pipeline.config import RunConfig
 RESOLVED = (LatestArtifactStrategy, LatestBlessedModelStrategy)
 # Kubernetes' limit for a name, less what KFP puts behind it.
 LONGEST_KFP_NAME = 57
+# Their clients look for it in the environment and in the home folder, and nowhere else.
+NEEDING_A_TOKEN = ("hugging_face", "kaggle")
 HERE = re.compile(r"localhost|127\.\d+\.\d+\.\d+|\[::1\]|0\.0\.0\.0")
 
 
-def refuse_config(config: RunConfig, root: str, target: Target, package: str) -> None:
+def refuse_config(config: RunConfig, root: str, target: Target) -> None:
     """Raise one sentence about what the cluster could not reach or would not take."""
+    _refuse_places(config, root)
+    _refuse_secrets(config)
+    _refuse_engine(config)
+    _refuse_needs(config, target)
+
+
+def _refuse_places(config: RunConfig, root: str) -> None:
     if not filesystem.is_remote(root):
         raise BadInputError(
             f"The pipeline root {root} is a folder of this machine, which the cluster cannot see; "
             "give a bucket, such as --root gs://my-bucket/w2v."
         )
-    for key, place in _places(config).items():
-        if not (filesystem.is_remote(place) or place.startswith(f"{package}/")):
+    for key, place in _places_read(config).items():
+        if place and not (filesystem.is_remote(place) or _is_in_image(place)):
             raise BadInputError(
                 f"{key} ({place}) is a folder of this machine, which the cluster cannot see; copy "
                 f"it to a bucket and add --set {key}=gs://my-bucket/…"
             )
+    for key, place in _places_written(config).items():
+        if place and not filesystem.is_remote(place):
+            raise BadInputError(
+                f"{key} ({place}) is a folder of this machine, and what a node writes to such a "
+                f"one is lost with its container; add --set {key}=gs://my-bucket/…"
+            )
+
+
+def _refuse_secrets(config: RunConfig) -> None:
+    """Nodes' containers have no environment and no files but the image's."""
+    kind, _, where = config.alerts.webhook.partition(":")
+    if kind == "env" or (kind == "file" and not filesystem.is_remote(where)):
+        raise BadInputError(
+            f"alerts.webhook ({config.alerts.webhook}): nodes' containers have no such variable or "
+            "file; let it say secret:projects/P/secrets/S/versions/V of Secret Manager, or "
+            "file:gs://my-bucket/…"
+        )
+    for name in NEEDING_A_TOKEN:
+        if getattr(config.release.destinations, name):
+            raise BadInputError(
+                f"release.destinations.{name} needs a token, which nodes' containers do not have; "
+                "take it away and publish the release folder from home, or give "
+                "release.destinations.vertex, for which the service account's own credentials do."
+            )
+
+
+def _refuse_engine(config: RunConfig) -> None:
+    if config.runner.metadata:
+        raise BadInputError(
+            f"runner.metadata ({config.runner.metadata}) is of `w2v run` alone; take it away: "
+            "Vertex AI keeps its own metadata, and Kubeflow's store is set up with Kubeflow itself."
+        )
     for flag in config.runner.beam_flags:
         if HERE.search(flag.partition("=")[2]):
             raise BadInputError(
                 f"{flag}: in a node's container that address is the container itself; give "
                 f"{config.runner.engine} an address that the cluster reaches."
+            )
+
+
+def _refuse_needs(config: RunConfig, target: Target) -> None:
+    for name, needs in config.cluster.nodes.items():
+        if target == "vertex" and needs.node_selector:
+            raise BadInputError(
+                f"cluster.nodes.{name}.node_selector is for the nodes of a Kubernetes cluster, of "
+                "which Vertex AI shows none; take it away and give accelerator, or --target kfp."
             )
     if target == "kfp" and config.cluster.training:
         raise BadInputError(
@@ -105,15 +158,25 @@ def _refuse_strategy(node: Resolver) -> None:
         )
 
 
-def _places(config: RunConfig) -> dict[str, str]:
-    """What nodes read and write by path, where the config names it."""
+def _is_in_image(place: str) -> bool:
+    """Whether it is a file of the checkout that is copied into the image, or a folder of such."""
+    path = PurePath(os.path.normpath(place))
+    if not path.is_relative_to(CHECKOUT):
+        return False
+    within = path.relative_to(CHECKOUT)
+    return any(PurePath(file).is_relative_to(within) for file in image_files(CHECKOUT))
+
+
+def _places_read(config: RunConfig) -> dict[str, str]:
     teacher = config.model.teacher
     checkpoint = "model.teacher.checkpoint" if teacher else "model.checkpoint"
-    places = {
-        "data.corpus": config.data.corpus,
-        checkpoint: config.model.checkpoint,
+    return {"data.corpus": config.data.corpus, checkpoint: config.model.checkpoint}
+
+
+def _places_written(config: RunConfig) -> dict[str, str]:
+    """Where nodes write by path; empty is below the root."""
+    return {
         "release.folder": config.release.folder,
         "release.hub_folder": config.release.hub_folder,
         "runner.artifacts": config.runner.artifacts,
     }
-    return {key: place for key, place in places.items() if place}

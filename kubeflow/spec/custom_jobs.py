@@ -26,7 +26,9 @@ def train_in_custom_jobs(
         task = tasks_of(spec).get(name)
         if task is None:
             continue
-        args = executor_of(spec, task)["container"]["args"]
+        container = executor_of(spec, task)["container"]
+        container.get("resources", {}).pop("accelerator", None)  # who watches needs none
+        args = container["args"]
         place = args.index("--executor_class_path") + 1
         work, args[place] = args[place], name_utils.get_full_name(custom_job.Executor)
         _take_limit_away(args)

@@ -1,11 +1,11 @@
-"""What KFP hands on to Kubernetes: labels and a last limit of time for each node's pod."""
+"""What KFP hands on to Kubernetes for each node's pod: labels, its place, a last limit of time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from kubeflow.spec.layout import Spec, component_of, containers
-from pipeline.cluster_config import ClusterConfig
+from pipeline.cluster_config import ClusterConfig, NodeNeeds
 
 SECONDS_OF_AN_HOUR = 3600
 # The node itself knows its limit and says so; Kubernetes ends what cannot even do that.
@@ -16,7 +16,7 @@ def platform_spec(spec: Spec, cluster: ClusterConfig) -> Spec | None:
     """The second document of KFP's file; None where there is nothing to say."""
     executors = {}
     for name, task, _ in containers(spec):
-        settings = _settings(cluster.labels, cluster.needs_of(name).hours)
+        settings = _settings(cluster.labels, cluster.needs_of(name))
         if settings:
             executors[component_of(spec, task)["executorLabel"]] = settings
     if not executors:
@@ -24,9 +24,11 @@ def platform_spec(spec: Spec, cluster: ClusterConfig) -> Spec | None:
     return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
 
 
-def _settings(labels: Mapping[str, str], hours: float | None) -> Spec:
+def _settings(labels: Mapping[str, str], needs: NodeNeeds) -> Spec:
     settings: Spec = {"podMetadata": {"labels": dict(labels)}} if labels else {}
-    if hours is not None:
-        seconds = round(hours * SECONDS_OF_AN_HOUR) + GRACE_SECONDS
+    if needs.node_selector:
+        settings["nodeSelector"] = {"labels": dict(needs.node_selector)}
+    if needs.hours is not None:
+        seconds = round(needs.hours * SECONDS_OF_AN_HOUR) + GRACE_SECONDS
         settings["activeDeadlineSeconds"] = str(seconds)
     return settings

@@ -11,9 +11,8 @@ Spec = dict[str, Any]
 
 
 def tasks_of(spec: Spec) -> Spec:
-    """The tasks of the DAG's nodes, by name; with an exit handler TFX puts them one level down."""
-    inner = spec["components"].get(TFX_DAG_NAME)
-    return (inner or spec["root"])["dag"]["tasks"]
+    """The tasks of the DAG's nodes, by name; TFX puts them a level below the exit handler."""
+    return spec["components"][TFX_DAG_NAME]["dag"]["tasks"]
 
 
 def component_of(spec: Spec, task: Spec) -> Spec:

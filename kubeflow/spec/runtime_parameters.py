@@ -22,10 +22,8 @@ def add_runtime_parameters(spec: Spec, parameters: Sequence[RuntimeParameter]) -
 
 
 def hand_down_to_inner_dag(spec: Spec) -> None:
-    """With an exit handler the nodes lie one level down, and TFX hands nothing there."""
-    inner = spec["components"].get(TFX_DAG_NAME)
-    if inner is None:
-        return
+    """Beside an exit handler the nodes lie one level down, and TFX hands nothing there."""
+    inner = spec["components"][TFX_DAG_NAME]
     task = spec["root"]["dag"]["tasks"][TFX_DAG_NAME]
     for name, declared in _declared(spec["root"]).items():
         _declare(inner, name, declared["parameterType"])

@@ -15,7 +15,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 import kubeflow.compile
 from kubeflow.commands.compile import command
-from kubeflow.compile import compile_pipeline
+from kubeflow.compile import PACKAGE_HERE, PATH_HERE, compile_pipeline
 from models.errors import BadInputError
 from models.training.tuning import TuningConfig
 from pipeline.cluster_config import ClusterConfig, NodeNeeds
@@ -41,6 +41,7 @@ NODES = {
     "ReleasePusher",
 }
 TARGETS = ("vertex", "kfp")
+WEBHOOK = "secret:projects/p/secrets/hook/versions/latest"
 CLUSTER = ClusterConfig(
     project="my-project",
     service_account="runner@my-project.iam.gserviceaccount.com",
@@ -59,7 +60,7 @@ def config():
     overrides = [
         'model.checkpoint="{shipped}/tiny-en"',
         "data.corpus=gs://bucket/LibriSpeech",
-        "alerts.webhook=env:HOOK",
+        f"alerts.webhook={WEBHOOK}",
     ]
     loaded = load_config("librispeech-100h", root=ROOT, overrides=overrides)
     return dataclasses.replace(loaded, cluster=CLUSTER)
@@ -254,6 +255,16 @@ def test_kubernetes_gets_labels_and_a_last_limit_of_time(files):
     }
 
 
+def test_a_node_goes_to_the_pool_that_is_selected_for_it(config, tmp_path):
+    pool = {"cloud.google.com/gke-tpu-topology": "2x4"}
+    cluster = ClusterConfig(nodes={"Trainer": NodeNeeds(node_selector=pool)})
+    on_a_pool = dataclasses.replace(config, cluster=cluster)
+    compile_pipeline(on_a_pool, ROOT, "kfp", tmp_path / "spec")
+    _, platforms = yaml.safe_load_all((tmp_path / "spec").read_text())
+    executors = platforms["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert executors == {"Trainer_executor": {"nodeSelector": {"labels": pool}}}
+
+
 def test_the_kfp_client_loads_the_file(files, config):
     loaded = components.load_component_from_file(str(files["kfp"]))
     assert loaded.name == config.name
@@ -289,21 +300,38 @@ def test_nothing_of_the_compiling_machine_is_in_the_spec(target, files):
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_no_secret_is_in_the_spec(target, config, tmp_path, monkeypatch):
-    secrets = {"HOOK": "https://hooks.example/T0/s3cr3t", "KFP_TOKEN": "s3cr3t-token"}
-    for name, value in secrets.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("KFP_TOKEN", "s3cr3t-token")
     compile_pipeline(config, ROOT, target, tmp_path / "spec")
     assert "s3cr3t" not in (tmp_path / "spec").read_text()
-    assert "env:HOOK" in (tmp_path / "spec").read_text()
+    assert WEBHOOK in (tmp_path / "spec").read_text()
 
 
-def test_without_alerts_there_is_no_exit_handler(config, tmp_path):
+def test_without_alerts_a_failure_is_still_told_to_the_log(config, tmp_path):
     quiet = dataclasses.replace(config, alerts=dataclasses.replace(config.alerts, webhook=""))
     job = compile_pipeline(quiet, ROOT, "vertex", tmp_path / "pipeline.json")
     spec = parsed(job["pipelineSpec"])
-    assert set(spec.root.dag.tasks) == NODES
-    told = spec.root.dag.tasks["Trainer"].inputs.parameters["this_run_steps_1"]
-    assert told.component_input_parameter == "steps_1"
+    assert set(spec.root.dag.tasks) == {"tfx-dag", "RunReporter"}
+    told = spec.root.dag.tasks["RunReporter"].inputs.parameters["alerts"].runtime_value.constant
+    assert json.loads(told.string_value)["webhook"] == ""
+
+
+def test_a_bucket_with_a_folder_named_as_the_checkout_keeps_its_name(config, tmp_path):
+    corpus = f"gs://bucket{PACKAGE_HERE}/x"
+    data = dataclasses.replace(config.data, corpus=corpus)
+    compile_pipeline(dataclasses.replace(config, data=data), ROOT, "vertex", tmp_path / "spec")
+    assert corpus in (tmp_path / "spec").read_text()
+
+
+@pytest.mark.parametrize("end", ["", "/models", '"', " ", ":/bin"])
+def test_a_path_of_this_machine_is_found_wherever_it_begins(end):
+    assert PATH_HERE.sub("there", f"--at={PACKAGE_HERE}{end}") == f"--at=there{end}"
+
+
+@pytest.mark.parametrize(
+    "path", [f"{PACKAGE_HERE}-2", f"{PACKAGE_HERE}.old", f"/mnt{PACKAGE_HERE}"]
+)
+def test_a_path_that_only_looks_like_it_is_another_one(path):
+    assert PATH_HERE.sub("there", path) == path
 
 
 def test_an_engine_of_the_config_gets_the_images_package_and_places_below_the_root(

@@ -5,10 +5,12 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Callable
 from concurrent import futures
 
 import grpc
 import pytest
+from google.api_core.exceptions import PermissionDenied
 from google.cloud.aiplatform.gapic import JobServiceClient
 from google.cloud.aiplatform_v1.services.job_service.transports import JobServiceGrpcTransport
 from google.cloud.aiplatform_v1.types import CancelCustomJobRequest, CustomJob, JobState
@@ -21,6 +23,7 @@ from tfx.types.standard_artifacts import Examples, Model
 
 from kubeflow.compile import compile_pipeline
 from kubeflow.custom_job import run_job, wanted_job
+from kubeflow.spec.layout import tasks_of
 from models.errors import PreemptedError, W2vError
 from models.training.node import CONFIG_KEY
 from pipeline.cluster_config import ClusterConfig, NodeNeeds, TrainingJob
@@ -46,6 +49,8 @@ class Service(grpc.GenericRpcHandler):
         self.created: list[CreateCustomJobRequest] = []
         self.cancelled: list[str] = []
         self.seen = threading.Event()
+        self.when_created: Callable[[], None] = lambda: None
+        self.cancel_refused = False
 
     def service(self, details):
         methods = {
@@ -62,6 +67,7 @@ class Service(grpc.GenericRpcHandler):
 
     def create(self, request, context):
         self.created.append(request)
+        self.when_created()
         return self.job(JobState.JOB_STATE_QUEUED)
 
     def get(self, request, context):
@@ -72,6 +78,8 @@ class Service(grpc.GenericRpcHandler):
         return self.job(answer)
 
     def cancel(self, request, context):
+        if self.cancel_refused:
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such job")
         self.cancelled.append(request.name)
         return empty_pb2.Empty()
 
@@ -117,10 +125,30 @@ def test_a_job_that_did_not_end_well_fails_the_node_in_one_sentence(end, serve):
         work(client)
 
 
-def test_a_lack_of_permission_is_not_waited_out(serve):
-    _, client = serve(grpc.StatusCode.PERMISSION_DENIED)
-    with pytest.raises(Exception, match="not now"):
+def test_a_job_that_cannot_be_watched_is_not_left_running(serve):
+    # Given an error that no waiting mends
+    service, client = serve(grpc.StatusCode.PERMISSION_DENIED)
+    with pytest.raises(PermissionDenied, match="not now"):
         work(client)
+    assert service.cancelled == [f"{PARENT}/customJobs/1"]
+
+
+def test_a_job_that_cannot_be_cancelled_either_hides_no_cause(serve):
+    service, client = serve(grpc.StatusCode.PERMISSION_DENIED)
+    service.cancel_refused = True
+    with pytest.raises(PermissionDenied, match="not now"):
+        work(client)
+
+
+def test_a_node_that_is_told_to_stop_while_its_job_is_launched_ends_the_job(serve):
+    # Given a signal that comes before the service has named the job
+    service, client = serve(JobState.JOB_STATE_RUNNING)
+    service.when_created = lambda: os.kill(os.getpid(), signal.SIGTERM)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(PreemptedError):
+        work(client)
+    assert service.cancelled == [f"{PARENT}/customJobs/1"]
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_cancelled_pipeline_leaves_no_machine_running(serve):
@@ -140,11 +168,11 @@ def test_a_cancelled_pipeline_leaves_no_machine_running(serve):
 def compiled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compiled")
 
-    def trainer_on(job: TrainingJob | None) -> tuple[list[str], dict]:
+    def trainer_on(job: TrainingJob | None) -> tuple[dict, dict]:
         cluster = ClusterConfig(
             project="my-project",
             training=job,
-            nodes={"default": NodeNeeds(hours=6)},
+            nodes={"default": NodeNeeds(hours=6), "Trainer": NodeNeeds(accelerator="NVIDIA_L4")},
             labels={"team": "speech"},
             service_account="runner@my-project.iam.gserviceaccount.com",
             network="projects/1/global/networks/ours",
@@ -152,25 +180,31 @@ def compiled(tmp_path_factory):
         )
         config = dataclasses.replace(load_config("demo", root=ROOT), cluster=cluster)
         spec = compile_pipeline(config, ROOT, "vertex", folder / "pipeline.json")["pipelineSpec"]
-        args = spec["deploymentSpec"]["executors"]["Trainer_executor"]["container"]["args"]
-        inputs = spec["root"]["dag"]["tasks"]["Trainer"]["inputs"]["parameters"]
+        container = spec["deploymentSpec"]["executors"]["Trainer_executor"]["container"]
+        inputs = tasks_of(spec)["Trainer"]["inputs"]["parameters"]
         properties = {
             name: source["runtimeValue"]["constant"]
             for name, source in inputs.items()
             if "runtimeValue" in source
         }
-        return args, properties
+        return container, properties
 
     return trainer_on
 
 
-def executor_in(args: list[str]) -> str:
+def executor_in(container: dict) -> str:
+    args = container["args"]
     return args[args.index("--executor_class_path") + 1]
 
 
 def test_who_watches_a_job_leaves_its_limit_of_time_to_the_job(compiled):
-    assert "--time_limit" not in compiled(TPU)[0]
-    assert "--time_limit" in compiled(None)[0]
+    assert "--time_limit" not in compiled(TPU)[0]["args"]
+    assert "--time_limit" in compiled(None)[0]["args"]
+
+
+def test_who_watches_a_job_keeps_no_accelerator_from_others(compiled):
+    assert "accelerator" not in compiled(TPU)[0]["resources"]
+    assert compiled(None)[0]["resources"]["accelerator"]["type"] == "NVIDIA_L4"
 
 
 def job_of(properties: dict) -> CustomJob:
@@ -182,8 +216,8 @@ def job_of(properties: dict) -> CustomJob:
 
 
 def test_a_tpu_by_its_type(compiled):
-    args, properties = compiled(TPU)
-    assert executor_in(args) == "kubeflow.custom_job.Executor"
+    container, properties = compiled(TPU)
+    assert executor_in(container) == "kubeflow.custom_job.Executor"
     job = job_of(properties)
     (pool,) = job.job_spec.worker_pool_specs
     assert pool.machine_spec.accelerator_type.name == "TPU_V3"
@@ -210,10 +244,10 @@ def test_several_machines_are_a_chief_and_its_workers(compiled):
 
 
 def test_the_job_runs_what_the_container_would_have_run(compiled):
-    args, without = compiled(None)
+    container, without = compiled(None)
     command = list(job_of(compiled(TPU)[1]).job_spec.worker_pool_specs[0].container_spec.command)
     told = dict(zip(command[3::2], command[4::2], strict=True))
-    assert told["--executor_class_path"] == executor_in(args)
+    assert told["--executor_class_path"] == executor_in(container)
     properties = json.loads(told["--exec-properties"])
     # So a training that goes on from its last checkpoint finds it, wherever it ran before
     assert json.loads(properties["custom_config"]) == json.loads(without["custom_config"])

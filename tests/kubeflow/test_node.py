@@ -12,6 +12,7 @@ from kfp.pipeline_spec.pipeline_spec_pb2 import ExecutorOutput
 
 from kubeflow import latest, node
 from kubeflow.compile import compile_pipeline
+from kubeflow.spec.layout import tasks_of
 from pipeline.config import load_config
 
 BLESSING = "title: tfx.ModelBlessing\ntype: object\n"
@@ -216,7 +217,7 @@ class TestSpans:
         compile_pipeline(config, "gs://bucket", "vertex", path)
         text = path.read_text().replace("gs://corpus", str(corpus))
         spec = json.loads(text)["pipelineSpec"]
-        constants = spec["root"]["dag"]["tasks"]["SpeechExampleGen"]["inputs"]["parameters"]
+        constants = tasks_of(spec)["SpeechExampleGen"]["inputs"]["parameters"]
         properties = {
             name: source["runtimeValue"]["constant"]
             for name, source in constants.items()

@@ -18,6 +18,12 @@ def test_a_nodes_needs_are_filled_up_with_those_of_every_node():
     assert cluster.needs_of("Transform") == NodeNeeds(cpu=4, memory_gb=16, retries=2)
 
 
+def test_a_node_selector_is_read_from_a_config():
+    setting = "cluster.nodes.Trainer.node_selector={cloud.google.com/gke-accelerator: nvidia-l4}"
+    needs = load_config("demo", overrides=[setting]).cluster.needs_of("Trainer")
+    assert needs.node_selector == {"cloud.google.com/gke-accelerator": "nvidia-l4"}
+
+
 @pytest.mark.parametrize(
     ("setting", "said"),
     [

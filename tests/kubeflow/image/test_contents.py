@@ -42,7 +42,6 @@ def spec(tmp_path_factory) -> dict:
         "model.checkpoint='{shipped}/tiny-en'",
         "data.corpus=gs://bucket/LibriSpeech",
         "tuning={trials: 2, trial_steps: 10}",
-        "alerts.webhook=env:WEBHOOK",
     ]
     config = load_config("librispeech-100h", root=ROOT, overrides=changes)
     to = tmp_path_factory.mktemp("compiled") / "pipeline.json"

@@ -15,7 +15,7 @@ from kubeflow.schedules.connect import target_of
 from models.errors import BadInputError
 from pipeline.cluster_config import ClusterConfig, KfpConfig
 from tests.kubeflow.schedules.conftest import write_kfp
-from tests.kubeflow.schedules.test_trigger import NUMBERED, add
+from tests.kubeflow.schedules.test_trigger import DATED, NUMBERED, add
 
 SCHEDULE = {"cron": "0 3 * * 1", "max_concurrent": 2}
 
@@ -39,6 +39,14 @@ def config(tmp_path, kfp_server) -> Path:
 
 
 @pytest.fixture
+def dated(config) -> None:
+    """The corpus has a span for each day."""
+    settings = yaml.safe_load(config.read_text())
+    settings["data"] |= DATED
+    config.write_text(yaml.safe_dump(settings))
+
+
+@pytest.fixture
 def w2v(config):
     """A command's output with this config, or the error that the front door would tell."""
 
@@ -52,6 +60,7 @@ def w2v(config):
     return run
 
 
+@pytest.mark.usefixtures("dated")
 def test_applying_says_what_it_did_and_when_the_next_run_is(w2v, compiled):
     said = w2v(schedule.command, "apply", compiled)
     assert re.fullmatch(
@@ -93,6 +102,7 @@ def test_deleting_leaves_nothing(w2v, compiled, kfp_server):
     assert w2v(schedule.command, "delete", "digits").startswith("Nothing to delete: ")
 
 
+@pytest.mark.usefixtures("dated")
 def test_a_range_of_dates_is_a_run_each(w2v, compiled, kfp_server):
     said = w2v(
         schedule.command, "run", compiled, "--for-date", "2026-01-31", "--to-date", "2026-02-01"
@@ -103,6 +113,43 @@ def test_a_range_of_dates_is_a_run_each(w2v, compiled, kfp_server):
         "Submitted for 2026-02-01",
     ]
     assert len(kfp_server.runs) == 2
+
+
+def test_without_dates_in_the_corpus_no_date_can_be_chosen(w2v, compiled, kfp_server):
+    for date in (("--for-date", "2026-01-31"), ("--param", "data_date=2026-01-31")):
+        with pytest.raises(BadInputError, match=r"hold no \{YYYY\}.* would read the newest span"):
+            w2v(schedule.command, "run", compiled, *date)
+    assert kfp_server.runs == {}
+    said = w2v(schedule.command, "apply", compiled)
+    assert "Note: the patterns of data hold no {YYYY}, {MM} and {DD}, so that each run" in said
+
+
+def test_without_a_date_one_run_is_submitted_now(w2v, compiled, kfp_server):
+    said = w2v(schedule.command, "run", compiled, "--param", "span=17")
+    (run,) = kfp_server.runs.values()
+    assert said == f"Submitted: {kfp_server.host}/#/runs/details/{run['run_id']}\n"
+    assert run["display_name"].startswith("digits-now-")
+    assert run["runtime_config"]["parameters"] == {"span": "17"}
+
+
+@pytest.mark.usefixtures("dated")
+def test_the_data_of_a_run_is_chosen_once(w2v, compiled, kfp_server):
+    with pytest.raises(BadInputError, match="--for-date and --param span both choose the data"):
+        w2v(schedule.command, "run", compiled, "--for-date", "2026-01-31", "--param", "span=1")
+    with pytest.raises(BadInputError, match="begins with --for-date; give both"):
+        w2v(schedule.command, "run", compiled, "--to-date", "2026-01-31")
+    with pytest.raises(BadInputError, match="data_date is what the schedule tells each run"):
+        w2v(schedule.command, "apply", compiled, "--param", "data_date=2026-01-31")
+    assert kfp_server.runs == kfp_server.recurring == {}
+
+
+def test_each_run_of_a_schedule_takes_its_parameters(w2v, compiled, kfp_server):
+    w2v(schedule.command, "apply", compiled)
+    said = w2v(schedule.command, "apply", compiled, "--param", "span=17")
+    assert said.startswith("Recreated: ")
+    (kept,) = kfp_server.recurring.values()
+    declared = kept["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]
+    assert declared["span"]["defaultValue"] == "17"
 
 
 def test_a_config_of_another_pipeline_is_refused(w2v, compiled):
@@ -139,6 +186,21 @@ def test_a_trigger_says_what_it_ran_for_or_that_nothing_is_new(w2v, compiled, tm
     assert run["runtime_config"]["parameters"] == {"span": "1"}
 
 
+def test_a_look_at_another_corpus_than_the_compiled_one_is_refused(w2v, compiled, tmp_path):
+    document = yaml.safe_load(compiled.read_text())
+    told = {"input_base": {"runtimeValue": {"constant": "gs://bucket/corpus"}}}
+    reader = {"componentRef": {"name": "Gen"}, "inputs": {"parameters": told}}
+    document["components"]["inner"] = {"dag": {"tasks": {"SpeechExampleGen": reader}}}
+    compiled.write_text(yaml.safe_dump(document))
+    add(tmp_path / "corpus", "span-1")
+    for going_on in ((), ("--every", "1")):
+        with pytest.raises(BadInputError, match=r"reads the corpus gs://bucket/corpus, but data"):
+            w2v(trigger.command, compiled, *going_on)
+    told["input_base"]["runtimeValue"]["constant"] = f"{tmp_path}/corpus/"
+    compiled.write_text(yaml.safe_dump(document))
+    assert w2v(trigger.command, compiled).startswith("Submitted for span 1")
+
+
 def test_a_missing_span_that_is_expected_is_bad_input(w2v, compiled, tmp_path):
     add(tmp_path / "corpus", "span-1")
     with pytest.raises(BadInputError, match="There is no span 2") as error:
@@ -167,3 +229,21 @@ def test_going_on_looking_outlives_an_error(w2v, compiled, tmp_path, kfp_server,
     assert waits == [30, 30, 30]
     spans = [run["runtime_config"]["parameters"]["span"] for run in kfp_server.runs.values()]
     assert spans == ["1", "2"]
+
+
+def test_going_on_looking_outlives_a_filesystem_that_fails(w2v, compiled, tmp_path, monkeypatch):
+    add(tmp_path / "corpus", "span-1")
+    memory = tmp_path / "root" / "digits" / "last-triggered.json"
+    memory.mkdir(parents=True)  # what cannot be read as a file
+    waits = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            raise StoppedError
+        memory.rmdir()
+
+    monkeypatch.setattr(trigger.time, "sleep", sleep)
+    with pytest.raises(StoppedError):
+        w2v(trigger.command, compiled, "--every", "0.5")
+    assert memory.is_file()

@@ -55,6 +55,35 @@ def test_below_an_exit_handler_the_tasks_take_it_too(tmp_path):
     }
 
 
+def test_values_have_the_type_that_the_pipeline_declares(tmp_path):
+    document = spec()
+    document["root"]["inputDefinitions"]["parameters"] |= {
+        "steps_1": {"parameterType": "NUMBER_INTEGER", "defaultValue": 9},
+        "learning_rate_1": {"parameterType": "NUMBER_DOUBLE", "defaultValue": 0.1},
+    }
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(yaml.safe_dump(document))
+    pipeline = read_compiled(path)
+    told = pipeline.values_of(["span=a=b", "steps_1=500", "learning_rate_1=3e-5"])
+    assert told == {"span": "a=b", "steps_1": 500, "learning_rate_1": 3e-5}
+    for wrong, said in {
+        "steps_1=1.5": "--param steps_1 must be a whole number, not '1.5'",
+        "learning_rate_1=nan": "--param learning_rate_1 must be a number, not 'nan'",
+        "step_1=5": r"no runtime parameter 'step_1'; did you mean steps_1\?",
+        "span": "--param 'span' must be as NAME=VALUE",
+    }.items():
+        with pytest.raises(BadInputError, match=said):
+            pipeline.values_of([wrong])
+
+
+def test_other_defaults_leave_the_file_as_it_was(tmp_path):
+    pipeline = read_compiled(write_vertex(tmp_path))
+    other = pipeline.with_defaults({"span": "17"}).spec["root"]["inputDefinitions"]["parameters"]
+    assert other["span"]["defaultValue"] == "17"
+    own = pipeline.spec["root"]["inputDefinitions"]["parameters"]
+    assert own["span"]["defaultValue"] == ""
+
+
 @pytest.mark.parametrize("text", ["", "[1, 2]", "name: digits", "a: [", "\x00"])
 def test_anything_else_is_no_compiled_pipeline(tmp_path, text):
     path = tmp_path / "pipeline.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import grpc
 import pytest
 
+from kubeflow.commands.trigger import watch
 from kubeflow.schedules.notifications import SECONDS_TO_LOOK, Notifications
 from models.errors import BadInputError
 from tests.kubeflow.schedules.conftest import SHORT
@@ -56,6 +57,28 @@ def test_a_moment_of_unavailability_is_waited_out(notifications, subscription):
     subscription.put("a.flac")
     subscription.refusals = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED]
     assert notifications.after_next(lambda: True)
+
+
+def test_watching_outlives_an_outage_and_tells_of_it(notifications, subscription, capsys):
+    subscription.put("a.flac")
+    subscription.refusals = [grpc.StatusCode.UNAVAILABLE] * 1000
+    waits = []
+
+    def wait() -> None:
+        waits.append(capsys.readouterr().err)
+        subscription.refusals.clear()
+
+    def look() -> None:
+        if len(subscription.deadlines) == 1:
+            raise OSError("the disk is out")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        watch(notifications, look, wait)
+    (told,) = waits
+    assert told.startswith("w2v: Pub/Sub failed to read projects/my-project/subscriptions/corpus")
+    assert capsys.readouterr().err == "w2v: OSError: the disk is out\n"
+    assert subscription.acknowledged == []
 
 
 def test_a_missing_permission_is_one_sentence(notifications, subscription):

@@ -79,6 +79,17 @@ def test_a_run_is_submitted_once_however_often_it_is_tried(kubeflow):
     assert kubeflow.service.is_done(submitted)
 
 
+@pytest.mark.parametrize("state", ["FAILED", "CANCELED"])
+def test_a_run_that_failed_is_submitted_again_under_another_name(kubeflow, state):
+    run = WantedRun(kubeflow.compile(), "digits-span-1", {"span": "1"})
+    for _ in range(2):
+        kubeflow.server.runs[kubeflow.service.submit(run).id]["state"] = state
+    third = kubeflow.service.submit(run)
+    assert kubeflow.service.submit(run) == third
+    names = [one["display_name"] for one in kubeflow.server.runs.values()]
+    assert names == ["digits-span-1", "digits-span-1-2", "digits-span-1-3"]
+
+
 def test_the_namespace_is_told_and_then_nobody_asks_for_it(kfp_server):
     service = kfp_service(kfp_server, namespace="speech")
     service.find()

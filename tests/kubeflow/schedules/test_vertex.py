@@ -72,6 +72,19 @@ def test_a_run_is_submitted_once_however_often_it_is_tried(vertex):
     assert vertex.service.is_done(submitted)
 
 
+@pytest.mark.parametrize("state", ["FAILED", "CANCELLED"])
+def test_a_run_that_failed_is_submitted_again_under_another_id(vertex, state):
+    run = WantedRun(vertex.compile(), "digits-span-1", {"span": "1"})
+    for _ in range(2):
+        vertex.service.submit(run)
+        list(vertex.server.jobs.values())[-1]["state"] = f"PIPELINE_STATE_{state}"
+    third = vertex.service.submit(run)
+    assert third.address.endswith("/runs/digits-span-1-3?project=my-project")
+    assert third.id in vertex.server.jobs
+    assert vertex.service.submit(run) == third
+    assert len(vertex.server.jobs) == 3
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_what_passes_is_tried_again(vertex, status):
     vertex.server.fail("GET", "/schedules", status=status, times=2)

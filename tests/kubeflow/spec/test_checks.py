@@ -12,9 +12,16 @@ from tfx.types import Channel
 from tfx.types.standard_artifacts import Examples, Model
 
 from components.release_gate.config import GateConfig
+from components.release_pusher.destinations.config import (
+    DestinationsConfig,
+    HuggingFaceConfig,
+    KaggleConfig,
+    VertexConfig,
+)
 from kubeflow.compile import compile_pipeline
+from kubeflow.image.contents import CHECKOUT
 from kubeflow.parameters import runtime_parameters
-from kubeflow.spec.checks import refuse_ambiguous, refuse_nodes
+from kubeflow.spec.checks import refuse_ambiguous, refuse_config, refuse_nodes
 from models.errors import BadInputError
 from pipeline.cluster_config import ClusterConfig, NodeNeeds, TrainingJob
 from pipeline.config import RunnerConfig, load_config
@@ -25,6 +32,12 @@ ROOT = "gs://bucket/w2v"
 @pytest.fixture(scope="module")
 def config():
     return load_config("demo", root=ROOT)
+
+
+def with_setting(config, key: str, value):
+    section, field = key.split(".")
+    changed = dataclasses.replace(getattr(config, section), **{field: value})
+    return dataclasses.replace(config, **{section: changed})
 
 
 def refusal(config, tmp_path, *, root: str = ROOT, target: str = "vertex") -> str:
@@ -39,20 +52,64 @@ def test_a_root_that_the_cluster_cannot_see(config, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("section", "field"),
+    "key",
+    ["data.corpus", "model.checkpoint", "release.folder", "release.hub_folder", "runner.artifacts"],
+)
+@pytest.mark.parametrize("place", ["/home/me/it", f"{CHECKOUT}/tests/data", f"{CHECKOUT}/../it"])
+def test_a_folder_of_this_machine(key, place, config, tmp_path):
+    said = refusal(with_setting(config, key, place), tmp_path)
+    assert said.startswith(f"{key} ({place}) is a folder of this machine")
+    assert f"--set {key}=gs://my-bucket/" in said
+
+
+@pytest.mark.parametrize("key", ["release.folder", "release.hub_folder", "runner.artifacts"])
+def test_a_folder_of_the_image_that_a_node_would_write(key, config, tmp_path):
+    said = refusal(with_setting(config, key, f"{CHECKOUT}/models/pretrained"), tmp_path)
+    assert "is lost with its container" in said
+
+
+def test_a_checkpoint_that_the_image_holds_is_taken(config):
+    shipped = f"{CHECKOUT}/models/pretrained/tiny-en"
+    refuse_config(with_setting(config, "model.checkpoint", shipped), ROOT, "vertex")
+
+
+@pytest.mark.parametrize("target", ["vertex", "kfp"])
+@pytest.mark.parametrize("place", ["env:HOOK", "file:/home/me/hook", "file:~/hook"])
+def test_a_webhook_where_no_container_finds_it(place, target, config, tmp_path):
+    said = refusal(with_setting(config, "alerts.webhook", place), tmp_path, target=target)
+    assert said.startswith(f"alerts.webhook ({place}): nodes' containers have no such variable")
+    assert "secret:projects/P/secrets/S/versions/V of Secret Manager, or file:gs://" in said
+
+
+@pytest.mark.parametrize("place", ["", "file:gs://bucket/hook", "secret:projects/p/secrets/s"])
+def test_a_webhook_that_a_container_finds_is_taken(place, config):
+    refuse_config(with_setting(config, "alerts.webhook", place), ROOT, "kfp")
+
+
+@pytest.mark.parametrize(
+    ("name", "destination"),
     [
-        ("data", "corpus"),
-        ("model", "checkpoint"),
-        ("release", "folder"),
-        ("release", "hub_folder"),
-        ("runner", "artifacts"),
+        ("hugging_face", HuggingFaceConfig(repo="me/commands")),
+        ("kaggle", KaggleConfig(handle="me/commands/tensorFlow2/base")),
     ],
 )
-def test_a_folder_of_this_machine(section, field, config, tmp_path):
-    changed = dataclasses.replace(getattr(config, section), **{field: "/home/me/it"})
-    said = refusal(dataclasses.replace(config, **{section: changed}), tmp_path)
-    assert said.startswith(f"{section}.{field} (/home/me/it) is a folder of this machine")
-    assert f"--set {section}.{field}=gs://my-bucket/" in said
+def test_a_destination_that_needs_a_token(name, destination, config, tmp_path):
+    to = DestinationsConfig(**{name: destination})
+    said = refusal(with_setting(config, "release.destinations", to), tmp_path, target="kfp")
+    assert said.startswith(f"release.destinations.{name} needs a token")
+    assert "publish the release folder from home" in said
+
+
+def test_a_destination_of_the_service_accounts_own_is_taken(config):
+    to = DestinationsConfig(vertex=VertexConfig(project="my-project"))
+    refuse_config(with_setting(config, "release.destinations", to), ROOT, "vertex")
+
+
+@pytest.mark.parametrize("target", ["vertex", "kfp"])
+def test_a_metadata_server_of_ones_own(target, config, tmp_path):
+    server = "mysql://me@db.example.org:3306/w2v"
+    said = refusal(with_setting(config, "runner.metadata", server), tmp_path, target=target)
+    assert said.startswith(f"runner.metadata ({server}) is of `w2v run` alone; take it away")
 
 
 def test_an_engine_that_is_the_container_itself(config, tmp_path):
@@ -66,6 +123,12 @@ def test_a_vertex_job_on_kfp(config, tmp_path):
     cluster = ClusterConfig(training=TrainingJob(machine="n1-standard-8"))
     said = refusal(dataclasses.replace(config, cluster=cluster), tmp_path, target="kfp")
     assert "which Trainer cannot start on kfp; take it away and give cluster.nodes.Trainer" in said
+
+
+def test_kubernetes_nodes_on_vertex(config, tmp_path):
+    pool = NodeNeeds(node_selector={"pool": "tpu"})
+    said = refusal(with_setting(config, "cluster.nodes", {"Trainer": pool}), tmp_path)
+    assert said.startswith("cluster.nodes.Trainer.node_selector is for the nodes of a Kubernetes")
 
 
 def test_a_name_too_long_for_kubernetes(config, tmp_path):
