@@ -84,6 +84,7 @@ def test_the_same_seed_trains_the_same_weights(
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_mixed_precision_trains_float32_weights(
     speech_records, transform_graph_folder, tiny_checkpoint, tmp_path
 ):

@@ -62,6 +62,7 @@ def test_the_table_has_a_row_for_each(tiny_checkpoint, tmp_path):
     assert cells[0] == "onnx/model-int8.onnx" and cells[1] == f"{artifacts[0].bytes / 1e6:.1f} MB"
 
 
+@pytest.mark.slow
 def test_of_a_checkpoint_without_a_head_there_is_the_encoder_alone(headless, tmp_path):
     config = ExportConfig(tflite=(), hub=("recogniser", "encoder"))
     (found,) = export_checkpoint(headless, tmp_path / "to", config, ("hub",))
