@@ -11,6 +11,8 @@ import yaml
 from models.errors import BadInputError
 
 Target = Literal["vertex", "kfp"]
+# In C where PyYAML was built so: ten times faster.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_documents(path: Path) -> tuple[Target, list[dict[str, Any]]]:
@@ -20,7 +22,7 @@ def read_documents(path: Path) -> tuple[Target, list[dict[str, Any]]]:
     try:
         text = path.read_text(encoding="utf-8")
         # YAML's own loader takes JSON too, but a hundred times slower.
-        read = [json.loads(text)] if text.startswith("{") else list(yaml.safe_load_all(text))
+        read = [json.loads(text)] if text.startswith("{") else list(yaml.load_all(text, LOADER))
     except (OSError, ValueError, yaml.YAMLError) as error:
         told = " ".join(str(error).split())
         raise BadInputError(

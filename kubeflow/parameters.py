@@ -18,7 +18,6 @@ from typing import Any, Literal
 from google.protobuf import json_format
 
 from components.release_gate.config import GateConfig
-from components.speech_example_gen.config import PLACEHOLDER, SPAN_BY_DATE, DataConfig
 from components.speech_example_gen.properties import custom_config, read_settings
 from kubeflow.names import DATA_DATE, SPAN
 from models.errors import BadInputError
@@ -50,7 +49,7 @@ class RuntimeParameter:
 def runtime_parameters(config: RunConfig) -> list[RuntimeParameter]:
     """Every value of a config that a run may be told, each with the config's own as default."""
     # Where no span has a date, another date must not make the cache miss.
-    readers = ("SpeechExampleGen",) if has_dates(config.data) else ()
+    readers = ("SpeechExampleGen",) if config.data.has_dates else ()
     return [
         RuntimeParameter(SPAN, "STRING", "", ("SpeechExampleGen",), "span to read; empty: newest"),
         RuntimeParameter(DATA_DATE, "STRING", "", readers, "the span's date, or a schedule's time"),
@@ -91,15 +90,6 @@ def bound_name(trial: str) -> str:
     return MAX_WER + re.sub(r"[^A-Za-z0-9]+", "_", trial).strip("_")
 
 
-def has_dates(data: DataConfig) -> bool:
-    """Whether the corpus has a span for each day, not one for each number."""
-    return any(
-        place[1] in SPAN_BY_DATE
-        for pattern in data.patterns.values()
-        for place in PLACEHOLDER.finditer(pattern)
-    )
-
-
 def apply_parameters(properties: Mapping[str, Any], timezone: str = "UTC") -> dict[str, Any]:
     """A node's properties, the run's own values in the place of the config's."""
     told = {
@@ -125,7 +115,7 @@ def _with_span(own: Mapping[str, Any], told: Mapping[str, Any], timezone: str) -
     text = str(told.get(SPAN) or "")
     if text:
         data = dataclasses.replace(data, span=int(text) if text.isdigit() else text)
-    elif has_dates(data):
+    elif data.has_dates:
         date = _date(str(told[DATA_DATE]), timezone)
         data = dataclasses.replace(data, span=date.isoformat())
     return json_format.MessageToJson(custom_config(data, rules), sort_keys=True)

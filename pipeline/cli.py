@@ -14,7 +14,6 @@ from importlib import import_module
 
 import click
 
-from models.code_version import code_version
 from models.errors import W2vError
 
 # Name: where the command lives, and its line in `w2v --help`.
@@ -73,7 +72,14 @@ class LazyCommands(click.Group):
 
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.version_option(code_version())
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _, wanted: _print_version(ctx) if wanted else None,
+    help="Show the version and exit.",
+)
 @click.pass_context
 def w2v(ctx: click.Context, debug: bool) -> None:
     """From a PyTorch Wav2Vec2 checkpoint to a gated, published TensorFlow speech recogniser.
@@ -81,6 +87,13 @@ def w2v(ctx: click.Context, debug: bool) -> None:
     Exit codes: 0 done, 2 bad input, 3 refused by the gate, 143 told to stop, 1 anything else.
     """
     ctx.obj = {"debug": debug}
+
+
+def _print_version(ctx: click.Context) -> None:
+    from models.code_version import code_version
+
+    click.echo(f"w2v, version {code_version()}")
+    ctx.exit()
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -134,6 +134,20 @@ class DataConfig:
         return self.span
 
     @property
+    def placeholders(self) -> frozenset[str]:
+        """What TFX fills into the patterns, which all hold the same."""
+        return frozenset(
+            place[1]
+            for pattern in self.patterns.values()
+            for place in PLACEHOLDER.finditer(pattern)
+        )
+
+    @property
+    def has_dates(self) -> bool:
+        """Whether the corpus has a span for each day, not one for each number."""
+        return self.placeholders >= SPAN_BY_DATE
+
+    @property
     def patterns(self) -> dict[str, str]:
         """The pattern behind each input: the three splits, or all that is to be split."""
         if self.all:

@@ -104,7 +104,6 @@ def apply_command(
     2.17 on.
     """
     from kubeflow.names import DATA_DATE
-    from kubeflow.parameters import has_dates
     from kubeflow.schedules.apply import apply_schedule, first_run_dated_otherwise, wanted_schedule
 
     pipeline, run_config = read_both(compiled, config, overrides)
@@ -118,7 +117,7 @@ def apply_command(
     applied = apply_schedule(service, wanted)
     click.echo(f"{applied.change.capitalize()}: schedule {wanted.name!r} on {service.place}.")
     click.echo(_next_run_line(applied.schedule, wanted.cron.timezone))
-    if not has_dates(run_config.data):
+    if not run_config.data.has_dates:
         click.echo(f"Note: {NO_DATES}, so that each run reads the newest span there is.")
     elif otherwise := first_run_dated_otherwise(wanted):
         zone = pipeline.timezone
@@ -259,12 +258,11 @@ def read_both(
 def _check_dates(run_config: RunConfig, for_dates: bool, values: Mapping[str, Value]) -> None:
     """Raise where a run would not read the data of the date that it is submitted for."""
     from kubeflow.names import DATA_DATE, SPAN
-    from kubeflow.parameters import has_dates
 
     chosen = sorted({SPAN, DATA_DATE} & values.keys())
     if for_dates and chosen:
         raise BadInputError(f"--for-date and --param {chosen[0]} both choose the data; take one.")
-    if (for_dates or DATA_DATE in values) and not has_dates(run_config.data):
+    if (for_dates or DATA_DATE in values) and not run_config.data.has_dates:
         raise BadInputError(
             f"No date can be chosen: {NO_DATES}, and the run would read the newest span; leave the "
             f"date out, or name a span with --param {SPAN}=NUMBER."

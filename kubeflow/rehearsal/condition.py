@@ -46,7 +46,7 @@ def holds(condition: str, inputs: Mapping[str, Any]) -> bool:
     try:
         tree = ast.parse(_as_python(condition).strip(), mode="eval")
         return bool(_value(tree.body, inputs))
-    except (SyntaxError, TypeError, NotImplementedError) as error:
+    except (SyntaxError, TypeError) as error:
         raise BadInputError(
             f"The condition {condition} is none that a rehearsal understands ({error})."
         ) from error
@@ -89,9 +89,9 @@ def _value(node: ast.expr, inputs: Mapping[str, Any]) -> Any:
             return -_value(node.operand, inputs)
         case ast.BinOp(op=ast.Add()):
             return _value(node.left, inputs) + _value(node.right, inputs)
-        case ast.Compare(ops=[comparison]):
+        case ast.Compare(ops=[comparison]) if type(comparison) in COMPARISONS:
             compare = COMPARISONS[type(comparison)]
             return compare(_value(node.left, inputs), _value(node.comparators[0], inputs))
         case ast.Call(func=ast.Name(id=name), args=[argument]) if name in CONVERSIONS:
             return CONVERSIONS[name](_value(argument, inputs))
-    raise NotImplementedError(ast.unparse(node))
+    raise SyntaxError(f"what is {ast.unparse(node)}?")

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from components.speech_example_gen.config import (
-    PLACEHOLDER,
-    SPAN_BY_DATE,
     SPAN_BY_NUMBER,
     TFX_EPOCH,
     DataConfig,
@@ -138,19 +136,7 @@ def _expecting(data: DataConfig, expected: datetime.date | int) -> DataConfig:
         raise BadInputError(f"No span can be expected: {error}.") from error
 
 
-def _by_date(data: DataConfig) -> bool:
-    return all(
-        f"{{{part}" in pattern for pattern in data.patterns.values() for part in SPAN_BY_DATE
-    )
-
-
 def _name_of(number: int, data: DataConfig) -> str:
-    if _by_date(data):
+    if data.has_dates:
         return (TFX_EPOCH + datetime.timedelta(days=number)).isoformat()
-    return str(number) if _placeholders(data) >= SPAN_BY_NUMBER else ""
-
-
-def _placeholders(data: DataConfig) -> set[str]:
-    return {
-        place[1] for pattern in data.patterns.values() for place in PLACEHOLDER.finditer(pattern)
-    }
+    return str(number) if data.placeholders >= SPAN_BY_NUMBER else ""

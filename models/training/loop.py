@@ -230,14 +230,7 @@ class _Training:
                 self._train_once(step, batches, meter)
             ended, evaluates = self._stage_has_ended, self._owes_an_evaluation
             if evaluates:
-                meter.read()
-                try:
-                    with meter.paused(), step.averaged():
-                        self._evaluate()
-                except PreemptedError:
-                    self._tell(meter, step)
-                    self._save(step)
-                    raise
+                self._evaluate_or_save(meter, step)
                 if not ended and self._gains_nothing():
                     log.info("the stage ends at step %d: dev gets no better", place.step)
                     self.history.stopped_early.append(place.step)
@@ -278,6 +271,17 @@ class _Training:
         report = meter.report(self._position.step, self._total_steps, step.learning_rate)
         for watcher in self._around.watchers:
             watcher.step(report)
+
+    def _evaluate_or_save(self, meter: Meter, step: TrainStep) -> None:
+        """Broken off, the evaluation is left to the next process, which finds this step's state."""
+        meter.read()
+        try:
+            with meter.paused(), step.averaged():
+                self._evaluate()
+        except PreemptedError:
+            self._tell(meter, step)
+            self._save(step)
+            raise
 
     def _evaluate(self) -> None:
         """Decode dev, and remember the weights if they are among the best."""

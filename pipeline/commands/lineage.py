@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.commands.options import root_option
+
 if TYPE_CHECKING:
     from rich.tree import Tree
 
@@ -20,13 +22,7 @@ WIDEST = 1000
 
 @click.command()
 @click.argument("release")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("w2v-runs"),
-    show_default=True,
-    help="The folder of the runs.",
-)
+@root_option("The folder of the runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON, every id too.")
 def command(release: str, root: Path, as_json: bool) -> None:
     """Say what made RELEASE: a version's number, a release's folder, or `latest`.

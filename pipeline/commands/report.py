@@ -8,16 +8,11 @@ from pathlib import Path
 import click
 
 from models.errors import GateRefusedError
+from pipeline.commands.options import root_option
 
 
 @click.command()
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("w2v-runs"),
-    show_default=True,
-    help="The folder of the runs.",
-)
+@root_option("The folder of the runs.")
 @click.option("--pipeline", "name", help="Name of the pipeline, where the root holds several.")
 @click.option("--run", "run", help="Id of the run; the latest one otherwise.")
 @click.option(

@@ -11,6 +11,7 @@ from typing import get_args
 
 import click
 
+from pipeline.commands.options import root_option
 from pipeline.config import EngineName, RunConfig, RunnerName, load_config
 from pipeline.engines import ENGINES, check_engine, choose_runner
 from pipeline.local import LOGS_FOLDER
@@ -32,13 +33,7 @@ def run_options(command: Callable) -> Callable:
             metavar="KEY=VALUE",
             help="Change one setting, such as training.batch_size=8. Repeatable.",
         ),
-        click.option(
-            "--root",
-            type=click.Path(path_type=Path, file_okay=False),
-            default=Path("w2v-runs"),
-            show_default=True,
-            help="Folder for artifacts, metadata, logs and releases.",
-        ),
+        root_option("Folder for artifacts, metadata, logs and releases."),
         click.option(
             "--runner",
             type=click.Choice([*get_args(RunnerName), *get_args(EngineName)]),

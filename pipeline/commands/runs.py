@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.commands.options import root_option
+
 if TYPE_CHECKING:
     from pipeline.run_record import RunRecord
 
@@ -22,13 +24,7 @@ COLOURS = {
 
 
 @click.command()
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("w2v-runs"),
-    show_default=True,
-    help="The folder of the runs.",
-)
+@root_option("The folder of the runs.")
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="So many, at most."
 )

@@ -39,6 +39,7 @@ def test_a_condition_is_judged_as_the_service_would(condition, expected):
         ("inputs.artifacts['other'].uri == 'x'", "asks for 'other'"),
         ("__import__('os')", "none that a rehearsal understands"),
         ("1 < 2 < 3", "none that a rehearsal understands"),
+        (f"{BY} in ['gate']", "none that a rehearsal understands"),
         ("inputs.artifacts[", "none that a rehearsal understands"),
     ],
 )

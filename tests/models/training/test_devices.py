@@ -20,7 +20,8 @@ from models.processor import Processor
 from models.training import loop
 from models.training.config import Stage, TrainingConfig
 from models.training.devices import make_strategy
-from models.training.node import CONFIG_KEY, HISTORY_FILE, UNFINISHED_FOLDER, train_node
+from models.training.history import HISTORY_FILE
+from models.training.node import CONFIG_KEY, UNFINISHED_FOLDER, train_node
 from models.wav2vec2 import Wav2Vec2ForCTC
 from tests.conftest import TRANSCRIPTS, speech_example
 from tests.models.training.test_step import SMALL

@@ -14,7 +14,8 @@ from models.processor import Processor
 from models.training import run_fn
 from models.training.assembly import load_for_training
 from models.training.config import Stage, TrainingConfig
-from models.training.node import CONFIG_KEY, HISTORY_FILE, TEACHER_KEY
+from models.training.history import HISTORY_FILE
+from models.training.node import CONFIG_KEY, TEACHER_KEY
 from models.transform_graph import TransformGraph
 from models.warm_start import mark_warm_start
 from models.wav2vec2 import Wav2Vec2ForCTC

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from models.training.config import Stage, TrainingConfig
-from models.training.node import CONFIG_KEY, HISTORY_FILE, UNFINISHED_FOLDER
+from models.training.history import HISTORY_FILE
+from models.training.node import CONFIG_KEY, UNFINISHED_FOLDER
 
 ROOT = Path(__file__).parents[3]
 # The Trainer node, told its arguments as JSON, behind such a front door as `w2v` is.
