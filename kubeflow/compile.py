@@ -20,8 +20,8 @@ from tfx.orchestration.pipeline import Pipeline
 
 from components.run_reporter.component import RunReporter
 from kubeflow.compiled_file import Target
+from kubeflow.container.parameters import runtime_parameters
 from kubeflow.image.contents import CHECKOUT, PACKAGE_IN_IMAGE
-from kubeflow.parameters import runtime_parameters
 from kubeflow.spec.checks import refuse_ambiguous, refuse_config, refuse_nodes
 from kubeflow.spec.custom_jobs import train_in_custom_jobs
 from kubeflow.spec.entry_point import COMMAND, add_code_digests

@@ -33,7 +33,7 @@ def command(config: str, overrides: tuple[str, ...], root: str, target: str, to:
 
     run_config = load_config(config, root=root, overrides=overrides)
     from kubeflow.compile import compile_pipeline
-    from kubeflow.parameters import runtime_parameters
+    from kubeflow.container.parameters import runtime_parameters
 
     spec = compile_pipeline(run_config, root, "kfp" if target == "kfp" else "vertex", to)
     executors = spec.get("pipelineSpec", spec)["deploymentSpec"]["executors"]

@@ -18,8 +18,8 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
 )
 
 from kubeflow.compiled_file import Target
+from kubeflow.container.parameters import RuntimeParameter
 from kubeflow.image.contents import CHECKOUT, image_files
-from kubeflow.parameters import RuntimeParameter
 from models import filesystem
 from models.errors import BadInputError
 from pipeline.cluster_config import EVERY_NODE

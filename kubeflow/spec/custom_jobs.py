@@ -9,7 +9,7 @@ from tfx.extensions.google_cloud_ai_platform.constants import VERTEX_REGION_KEY
 from tfx.extensions.google_cloud_ai_platform.trainer.executor import TRAINING_ARGS_KEY
 from tfx.utils import name_utils
 
-from kubeflow import custom_job
+from kubeflow.container import custom_job
 from kubeflow.spec.layout import Spec, executor_of, tasks_of
 from kubeflow.spec.needs import TIME_LIMIT
 from pipeline.cluster_config import ClusterConfig, TrainingJob

@@ -1,4 +1,4 @@
-"""Every container starts by our own entry point, `python -m kubeflow.node`."""
+"""Every container starts by our own entry point, `python -m kubeflow.container.node`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tfx.dsl.components.base.base_node import BaseNode
 
 from kubeflow.spec.layout import Spec, containers
 
-COMMAND = ("python", "-m", "kubeflow.node")
+COMMAND = ("python", "-m", "kubeflow.container.node")
 
 
 def invocation(executor: str | None, component: Spec) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.utils import name_utils
 
-from kubeflow import latest
+from kubeflow.container import latest
 from kubeflow.spec.entry_point import COMMAND, invocation
 from kubeflow.spec.layout import Spec, component_of, containers, executor_of, tasks_of
 from models import filesystem

@@ -7,7 +7,7 @@ from typing import Any
 
 from tfx.orchestration.kubeflow.utils import TFX_DAG_NAME
 
-from kubeflow.parameters import RuntimeParameter
+from kubeflow.container.parameters import RuntimeParameter
 from kubeflow.spec.layout import Spec, component_of, tasks_of
 
 

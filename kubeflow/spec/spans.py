@@ -10,9 +10,9 @@ import copy
 from tfx.utils import name_utils
 
 from components.speech_example_gen.component import SpeechExampleGen
+from kubeflow.container.parameters import TASK_PREFIX
+from kubeflow.container.span_driver import FOUND_INPUT, FOUND_OUTPUT
 from kubeflow.names import TIMEZONE_FLAG
-from kubeflow.parameters import TASK_PREFIX
-from kubeflow.span_driver import FOUND_INPUT, FOUND_OUTPUT
 from kubeflow.spec.entry_point import COMMAND, invocation
 from kubeflow.spec.layout import Spec, component_of, executor_of, tasks_of
 

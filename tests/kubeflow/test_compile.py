@@ -119,7 +119,7 @@ def test_a_refused_model_reaches_no_pusher_before_its_gate(spec):
 def test_every_container_starts_by_our_entry_point_in_the_configs_image(spec, config):
     for node in ("Trainer", "WerEvaluator", "SpeechExampleGen", "RunReporter"):
         container = container_of(spec, node)
-        assert list(container.command) == ["python", "-m", "kubeflow.node"]
+        assert list(container.command) == ["python", "-m", "kubeflow.container.node"]
         assert container.image == config.runner.image
     assert "components.wer_evaluator.executor.Executor" in container_of(spec, "WerEvaluator").args
 
@@ -199,7 +199,7 @@ def test_on_vertex_our_driver_runs_before_the_cache_is_asked(files):
     spec = parsed(spec_in(files["vertex"]))
     container = container_of(spec, "SpeechExampleGen")
     hook = container.lifecycle.pre_cache_check
-    assert list(hook.command) == ["python", "-m", "kubeflow.node"]
+    assert list(hook.command) == ["python", "-m", "kubeflow.container.node"]
     assert "components.speech_example_gen.driver.Driver" in hook.args
     assert "--driver" not in container.args
     told = tasks_in(spec)["SpeechExampleGen"].inputs.parameters
@@ -227,7 +227,7 @@ def test_kfp_has_no_resolvers_but_containers_that_read_records(files):
     assert all(set(executor) == {"container"} for executor in executors.values())
     message = parsed(spec)
     for node in ("LastPassed", "LastJudged", "LatestBlessed-model-resolver"):
-        assert "kubeflow.latest.Executor" in container_of(message, node).args
+        assert "kubeflow.container.latest.Executor" in container_of(message, node).args
         assert not tasks_in(message)[node].caching_options.enable_cache
         assert "--record" not in container_of(message, node).args
     gate = container_of(message, "ReleaseGate").args

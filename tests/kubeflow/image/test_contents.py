@@ -78,7 +78,7 @@ def ignore_also(checkout: Path, *patterns: str) -> None:
 def test_the_image_holds_every_module_that_the_spec_names(spec, image):
     named = names_in(spec)
     assert {
-        "kubeflow.node",
+        "kubeflow.container.node",
         "models.training.run_fn",
         "components.transform.preprocessing.preprocessing_fn",
         "components.tuner.tuner.tuner_fn",

@@ -2,7 +2,7 @@
 
 from kubeflow.rehearsal.at_home import at_home
 
-NODE = ("python", "-m", "kubeflow.node", "--executor_class_path", "x")
+NODE = ("python", "-m", "kubeflow.container.node", "--executor_class_path", "x")
 DATAFLOW = ("--runner=DataflowRunner", "--project=p", "--temp_location=/tmp/t")
 
 

@@ -19,8 +19,8 @@ from components.release_pusher.destinations.config import (
     VertexConfig,
 )
 from kubeflow.compile import compile_pipeline
+from kubeflow.container.parameters import runtime_parameters
 from kubeflow.image.contents import CHECKOUT
-from kubeflow.parameters import runtime_parameters
 from kubeflow.spec.checks import refuse_ambiguous, refuse_config, refuse_nodes
 from models.errors import BadInputError
 from pipeline.cluster_config import ClusterConfig, NodeNeeds, TrainingJob

@@ -7,9 +7,9 @@ from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInp
 from tfx.components.evaluator import constants
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils
 
-from kubeflow.latest import BLESSING_TYPE, MODEL_KEY, NOTHING_YET, type_name_of
-from kubeflow.parameters import apply_parameters
-from kubeflow.span_driver import take_found
+from kubeflow.container.latest import BLESSING_TYPE, MODEL_KEY, NOTHING_YET, type_name_of
+from kubeflow.container.parameters import apply_parameters
+from kubeflow.container.span_driver import take_found
 
 
 def prepared(

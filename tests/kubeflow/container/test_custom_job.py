@@ -22,7 +22,7 @@ from google.protobuf import empty_pb2
 from tfx.types.standard_artifacts import Examples, Model
 
 from kubeflow.compile import compile_pipeline
-from kubeflow.custom_job import run_job, wanted_job
+from kubeflow.container.custom_job import run_job, wanted_job
 from kubeflow.spec.layout import tasks_of
 from models.errors import PreemptedError, W2vError
 from models.training.node import CONFIG_KEY
@@ -217,7 +217,7 @@ def job_of(properties: dict) -> CustomJob:
 
 def test_a_tpu_by_its_type(compiled):
     container, properties = compiled(TPU)
-    assert executor_in(container) == "kubeflow.custom_job.Executor"
+    assert executor_in(container) == "kubeflow.container.custom_job.Executor"
     job = job_of(properties)
     (pool,) = job.job_spec.worker_pool_specs
     assert pool.machine_spec.accelerator_type.name == "TPU_V3"

@@ -1,8 +1,8 @@
 """What runs in every container: TFX's own entry point, and what a run needs around it.
 
-`python -m kubeflow.node --executor_class_path CLASS --json_serialized_invocation_args {{$}}` puts
-the run's parameters into the node's properties, resolves the spans of a corpus, ends a try that
-takes too long, and turns an error of ours into one sentence and its exit code.
+`python -m kubeflow.container.node`, which takes the flags of TFX's own entry point, puts the run's
+parameters into the node's properties, resolves the spans of a corpus, ends a try that takes too
+long, and turns an error of ours into one sentence and its exit code.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def run_node(flags: argparse.Namespace, beam_args: list[str]) -> None:
     # TFX takes seconds to import: a wrong flag must not wait for it.
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
-    from kubeflow.executor_input import prepared, with_names_of_models
-    from kubeflow.latest import record_outputs
-    from kubeflow.span_driver import run_driver
+    from kubeflow.container.executor_input import prepared, with_names_of_models
+    from kubeflow.container.latest import record_outputs
+    from kubeflow.container.span_driver import run_driver
 
     told, spec = prepared(
         flags.json_serialized_invocation_args,
@@ -69,7 +69,7 @@ def run_node(flags: argparse.Namespace, beam_args: list[str]) -> None:
 
 def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
     """Our flags and TFX's; what is left is Beam's."""
-    parser = argparse.ArgumentParser(prog="python -m kubeflow.node", allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m kubeflow.container.node", allow_abbrev=False)
     parser.add_argument("--executor_class_path", default="")
     parser.add_argument("--json_serialized_invocation_args", required=True)
     parser.add_argument("--json_serialized_inputs_spec_args", default="{}")

@@ -10,8 +10,8 @@ import pytest
 from google.protobuf import json_format
 from kfp.pipeline_spec.pipeline_spec_pb2 import ExecutorOutput
 
-from kubeflow import latest, node
 from kubeflow.compile import compile_pipeline
+from kubeflow.container import latest, node
 from kubeflow.spec.layout import tasks_of
 from pipeline.config import load_config
 
@@ -116,7 +116,7 @@ def test_any_other_error_is_one_sentence_as_well(tmp_path, capsys):
 def test_a_try_that_takes_too_long_is_ended_with_one_sentence():
     limited = ["--executor_class_path", "x.Y", "--json_serialized_invocation_args", "{}"]
     told = subprocess.run(
-        [sys.executable, "-m", "kubeflow.node", *limited, "--time_limit", "1e-7"],
+        [sys.executable, "-m", "kubeflow.container.node", *limited, "--time_limit", "1e-7"],
         capture_output=True,
         text=True,
         check=False,
@@ -154,7 +154,7 @@ class TestWhatLaterRunsAskFor:
 
     def asked(self, folder: Path, record: Path, **outputs: str) -> dict:
         declared = {key: artifact(folder / key, schema) for key, schema in outputs.items()}
-        executor = "kubeflow.latest.Executor"
+        executor = "kubeflow.container.latest.Executor"
         assert run(executor, folder, outputs=declared, record=str(record)) == 0
         return {key: one.artifacts[0] for key, one in output_in(folder).artifacts.items()}
 

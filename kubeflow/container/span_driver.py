@@ -18,7 +18,7 @@ from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils
 from tfx.types import standard_component_specs
 from tfx.utils import import_utils
 
-from kubeflow.parameters import TASK_PREFIX
+from kubeflow.container.parameters import TASK_PREFIX
 from models import filesystem
 
 # What the driver finds out, as TFX's own hands it on.

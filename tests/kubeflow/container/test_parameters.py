@@ -6,7 +6,7 @@ import json
 import pytest
 
 from components.release_gate.config import GateConfig
-from kubeflow.parameters import apply_parameters, bound_name, runtime_parameters
+from kubeflow.container.parameters import apply_parameters, bound_name, runtime_parameters
 from models.errors import BadInputError
 from models.training.config import TrainingConfig
 from models.training.node import CONFIG_KEY
