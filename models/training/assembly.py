@@ -19,6 +19,7 @@ from models.processor import Processor
 from models.training.config import TeacherConfig, TrainingConfig
 from models.training.devices import fitting, shared_out
 from models.training.distillation import distillation, student_of
+from models.training.energy import Energy
 from models.training.history import History
 from models.training.loop import Surroundings, TrainBatches, fine_tune
 from models.training.objective import Objective, ctc_objective
@@ -58,6 +59,7 @@ def train(
     folder: str,
     watchers: Sequence[Watcher] = (),
     before_step: Callable[[int], None] = lambda step: None,
+    energy_spent: Callable[[], Energy] = Energy,
 ) -> Trained:
     """Fine-tune by the recipe, going on from what a killed training left in `folder`."""
     config = fitting(config, strategy)
@@ -86,7 +88,7 @@ def train(
             dev_batches(material.dev_files, graph, config),
             config,
             objective,
-            Surroundings(folder, watchers, must_stop, before_step, strategy),
+            Surroundings(folder, watchers, must_stop, before_step, energy_spent, strategy),
         )
     return Trained(model, processor, history)
 

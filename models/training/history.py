@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+from models.training.energy import Energy
+
 # Beside the trained model.
 HISTORY_FILE = "history.json"
 
@@ -34,10 +36,20 @@ class History:
     seconds: float = 0.0
     # Of them, those in which the devices had to wait for the next batch.
     waited_seconds: float = 0.0
+    # Electricity, of the chief's machine alone where workers are several.
+    kilowatt_hours: float = 0.0
+    hardware: str = ""  # on which it was spent last
+    electricity_counted: bool = False  # by the machine's own meters, else it is estimated
     # Steps at which a stage ended early, as dev got no better.
     stopped_early: list[int] = field(default_factory=list)
     # Steps whose weights the model ended with: the best one, or those whose mean was better still.
     kept: list[int] = field(default_factory=list)
+
+    def spend(self, energy: Energy) -> None:
+        """Add electricity that was spent."""
+        self.kilowatt_hours += energy.kilowatt_hours
+        if energy.hardware:
+            self.hardware, self.electricity_counted = energy.hardware, energy.counted
 
     @property
     def initial_wer(self) -> float:
@@ -67,7 +79,10 @@ class History:
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> History:
         """What `as_json` gave, after a way through a file."""
-        known = {one.name: record[one.name] for one in dataclasses.fields(cls)}
+        # A figure that an older version did not write begins anew.
+        known = {
+            one.name: record[one.name] for one in dataclasses.fields(cls) if one.name in record
+        }
         known["evaluations"] = [Evaluation(**one) for one in record["evaluations"]]
         known["losses"] = [(step, loss) for step, loss in record["losses"]]
         return cls(**known)

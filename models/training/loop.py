@@ -32,6 +32,7 @@ from models.training.devices import (
     several_workers,
     wait_for_all,
 )
+from models.training.energy import Energy
 from models.training.evaluation import make_recogniser, transcribe, wer_of
 from models.training.history import Evaluation, History
 from models.training.meter import Meter
@@ -65,6 +66,8 @@ class Surroundings:
     must_stop: Callable[[], bool] = lambda: False
     # Told before each step which comes next, the first of all being 1.
     before_step: Callable[[int], None] = lambda step: None
+    # The electricity that was spent since it was asked last.
+    energy_spent: Callable[[], Energy] = Energy
     # Under which the model was made.
     strategy: tf.distribute.Strategy = field(default_factory=tf.distribute.get_strategy)
 
@@ -108,6 +111,7 @@ def fine_tune(
             if is_chief(around.strategy):
                 training.keep_best()
             wait_for_all(around.strategy)
+        training.history.spend(around.energy_spent())
         return training.history
 
 
@@ -323,6 +327,7 @@ class _Training:
         """A state to go on from; weights that neither it nor this process has a use for go."""
         if not is_chief(self._around.strategy):
             return
+        self.history.spend(self._around.energy_spent())
         place = self._position
         arrays = _weights_of(self._model) | (step.arrays() if step else {})
         notes = {

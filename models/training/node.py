@@ -14,6 +14,7 @@ from models import filesystem
 from models.training.assembly import Material, train
 from models.training.config import TeacherConfig, TrainingConfig
 from models.training.devices import is_chief, lost_worker_told, make_strategy, wait_for_all
+from models.training.energy import EnergyMeter
 from models.training.history import HISTORY_FILE
 from models.training.profile import Profile
 from models.training.progress_line import ProgressLine
@@ -51,8 +52,8 @@ def train_node(fn_args: Any) -> None:
     events = filesystem.join(unfinished, EVENTS_FOLDER)
     watchers = (ProgressLine(config), TensorBoard(events, config))
     profile = Profile(events, config.profile_steps if is_chief(strategy) else None)
-    with closing(profile):
-        trained = train(material, config, strategy, unfinished, watchers, profile.at)
+    with closing(EnergyMeter()) as energy, closing(profile):
+        trained = train(material, config, strategy, unfinished, watchers, profile.at, energy.take)
     if is_chief(strategy):
         trained.model.save_pretrained(output)
         trained.processor.save_pretrained(output)

@@ -2,9 +2,11 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.training.energy import Energy
 from models.training.history import Evaluation, History
 
 amounts = st.floats(0, 1e9)
@@ -26,6 +28,9 @@ histories = st.builds(
     padded_seconds=amounts,
     seconds=amounts,
     waited_seconds=amounts,
+    kilowatt_hours=amounts,
+    hardware=st.text(max_size=4),
+    electricity_counted=st.booleans(),
     stopped_early=steps,
     kept=steps,
 )
@@ -34,6 +39,24 @@ histories = st.builds(
 @given(histories)
 def test_a_history_comes_back_from_its_json_to_the_bit(history):
     assert History.from_json(json.loads(json.dumps(history.as_json()))) == history
+
+
+def test_a_record_of_before_a_figure_was_kept_can_be_gone_on_from():
+    record = History([Evaluation(0, 1.0)], seconds=7.0, kilowatt_hours=3.0).as_json()
+    del record["kilowatt_hours"]
+    history = History.from_json(record)
+    assert (history.seconds, history.kilowatt_hours) == (7.0, 0.0)
+
+
+@given(
+    st.lists(st.builds(Energy, st.floats(0, 10), st.sampled_from(["", "2 threads"])), min_size=1)
+)
+def test_electricity_adds_up_and_the_hardware_is_the_last_that_was_known(spent):
+    history = History([])
+    for energy in spent:
+        history.spend(energy)
+    assert history.kilowatt_hours == pytest.approx(sum(one.kilowatt_hours for one in spent))
+    assert history.hardware == max(one.hardware for one in spent)
 
 
 @given(histories)

@@ -12,6 +12,7 @@ from models import filesystem
 from models.errors import BadInputError, PreemptedError
 from models.training.checkpoints import Checkpoints
 from models.training.config import Stage, TrainingConfig
+from models.training.energy import Energy
 from models.training.history import History
 from models.training.loop import Surroundings, fine_tune
 from models.wav2vec2 import Wav2Vec2ForCTC
@@ -140,7 +141,7 @@ def assert_the_same(one, other) -> None:
 
 
 def timeless(history: History) -> History:
-    return dataclasses.replace(history, seconds=0.0, waited_seconds=0.0)
+    return dataclasses.replace(history, seconds=0.0, waited_seconds=0.0, kilowatt_hours=0.0)
 
 
 def until_done(train, folder, moments):
@@ -194,11 +195,23 @@ def told_at(moments: Moments, moment: str):
 def test_a_training_that_is_told_to_stop_saves_that_very_step_and_goes_on_from_it(
     train, undisturbed, tmp_path, moment, last
 ):
+    spent = dict.fromkeys(("first", "second"), 0.0)
+
+    def spent_by(process: str):
+        def one_kilowatt_hour() -> Energy:
+            spent[process] += 1.0
+            return Energy(1.0)
+
+        return one_kilowatt_hour
+
     moments = Moments(deadly=False)
     with pytest.raises(PreemptedError, match=f"told to stop after step {last};"):
-        train(tmp_path, moments, must_stop=told_at(moments, moment))
+        train(tmp_path, moments, must_stop=told_at(moments, moment), energy_spent=spent_by("first"))
     moments = Moments(deadly=False)
-    assert_the_same(train(tmp_path, moments), undisturbed)
+    ended = train(tmp_path, moments, energy_spent=spent_by("second"))
+    assert_the_same(ended, undisturbed)
+    assert ended[1].kilowatt_hours == pytest.approx(sum(spent.values()))
+    assert spent["second"] and bool(spent["first"]) == bool(last)
     steps = [moment for moment in moments.seen if moment.startswith("before step")]
     assert steps == [f"before step {step}" for step in range(last + 1, 8)]
 

@@ -74,6 +74,8 @@ def test_the_history_says_what_happened(trained):
     assert history["skipped_steps"] == 0
     assert history["audio_seconds"] > 4 * 4 * 0.5
     assert history["initial_wer"] >= 0
+    assert history["kilowatt_hours"] > 0
+    assert history["hardware"]
 
 
 def test_the_same_seed_trains_the_same_weights(

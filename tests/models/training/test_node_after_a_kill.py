@@ -39,7 +39,7 @@ RECIPE = TrainingConfig(
     deterministic=True,
     seed=5,
 )
-TIMES = ("seconds", "waited_seconds")
+TIMES = ("seconds", "waited_seconds", "kilowatt_hours")
 KILLS = 3
 SECONDS_OF_A_PROCESS = 300
 
