@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import json
-import posixpath
 import zoneinfo
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
+from kubeflow.commands.options import (
+    compiled_argument,
+    config_options,
+    param_option,
+    read_both,
+    target_option,
+)
+from kubeflow.commands.schedule_run import run_command
 from models.errors import BadInputError
 
 if TYPE_CHECKING:
     from kubeflow.compiled_file import Target
-    from kubeflow.schedules.compiled import CompiledPipeline, Value
-    from kubeflow.schedules.service import Schedule, ScheduleService
+    from kubeflow.schedules.service import Schedule, ScheduleService, WantedSchedule
     from pipeline.cluster_config import ScheduleConfig
     from pipeline.config import RunConfig
-
-DAY = click.DateTime(["%Y-%m-%d"])
-NO_DATES = "the patterns of data hold no {YYYY}, {MM} and {DD}"
 
 
 @click.group()
@@ -43,41 +44,6 @@ def command() -> None:
       w2v schedule run pipeline.json --config my.yaml --param steps_1=500
       w2v schedule run pipeline.json --config my.yaml --for-date 2026-01-31
     """
-
-
-def config_options(command: Callable) -> Callable:
-    """The options that say where the service is."""
-    command = click.option(
-        "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting."
-    )(command)
-    return click.option("--config", required=True, help="A YAML file, or a ready config's name.")(
-        command
-    )
-
-
-def target_option(command: Callable) -> Callable:
-    """For a config that knows both services."""
-    return click.option(
-        "--target",
-        type=click.Choice(["vertex", "kfp"]),
-        help="Which service, if the config names both.",
-    )(command)
-
-
-def param_option(command: Callable) -> Callable:
-    """For what a run may be told without compiling again."""
-    return click.option(
-        "--param",
-        "params",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="Tell a runtime parameter; w2v compile lists them.",
-    )(command)
-
-
-compiled_argument = click.argument(
-    "compiled", type=click.Path(path_type=Path, exists=True, dir_okay=False)
-)
 
 
 @command.command("apply", short_help="Create, change or replace the schedule of COMPILED.")
@@ -100,11 +66,15 @@ def apply_command(
     old one was: a paused schedule stays so until it is resumed. Each run takes the time that it is
     scheduled for as its data date.
 
+    Where the spans of the corpus are numbered, or there are none, each run reads the newest data:
+    `w2v trigger` starts one only for what is new.
+
     Kubeflow Pipelines reads cron expressions in UTC, and fills in the data date from its version
     2.17 on.
     """
     from kubeflow.names import DATA_DATE
-    from kubeflow.schedules.apply import apply_schedule, first_run_dated_otherwise, wanted_schedule
+    from kubeflow.schedules.apply import apply_schedule, wanted_schedule
+    from kubeflow.schedules.undated import what_each_run_reads
 
     pipeline, run_config = read_both(compiled, config, overrides)
     values = pipeline.values_of(params)
@@ -113,20 +83,14 @@ def apply_command(
             f"--param {DATA_DATE} is what the schedule tells each run; leave it out."
         )
     wanted = wanted_schedule(pipeline.with_defaults(values), _timing(run_config, cron, timezone))
+    data = run_config.data
+    note = _note_on_zones(wanted) if data.has_dates else what_each_run_reads(pipeline, data, values)
     service = _connect(pipeline.target, run_config)
     applied = apply_schedule(service, wanted)
     click.echo(f"{applied.change.capitalize()}: schedule {wanted.name!r} on {service.place}.")
     click.echo(_next_run_line(applied.schedule, wanted.cron.timezone))
-    if not run_config.data.has_dates:
-        click.echo(f"Note: {NO_DATES}, so that each run reads the newest span there is.")
-    elif otherwise := first_run_dated_otherwise(wanted):
-        zone = pipeline.timezone
-        click.echo(
-            f"Note: {compiled} takes dates in {zone}, so that the run of "
-            f"{otherwise:%a %Y-%m-%d %H:%M} has the data date "
-            f"{otherwise.astimezone(zoneinfo.ZoneInfo(zone)):%Y-%m-%d}; compile it with "
-            f"cluster.schedule.timezone={wanted.cron.timezone} to have its own."
-        )
+    if note:
+        click.echo(f"Note: {note}")
 
 
 @command.command("list", short_help="List schedules with their state and next run.")
@@ -198,75 +162,7 @@ def delete_command(name: str, config: str, overrides: tuple[str, ...], target: s
     click.echo(f"{what}: schedule {name!r} on {service.place}.")
 
 
-@command.command("run", short_help="Submit COMPILED now, or for past dates.")
-@compiled_argument
-@config_options
-@click.option("--for-date", type=DAY, metavar="DATE", help="The data date: 2026-01-31.")
-@click.option(
-    "--to-date", type=DAY, metavar="DATE", help="One run a day from --for-date to this day."
-)
-@param_option
-def run_command(
-    compiled: Path,
-    config: str,
-    overrides: tuple[str, ...],
-    for_date: datetime.datetime | None,
-    to_date: datetime.datetime | None,
-    params: tuple[str, ...],
-) -> None:
-    """Submit COMPILED once now, once for a past date, or once for each day of a range, in order.
-
-    Without --for-date the run reads the newest data.
-
-    No more than cluster.schedule.max_concurrent of them run at once (1 without a schedule): the
-    next is submitted when an earlier one has ended.
-    """
-    from kubeflow.schedules.backfill import days_between, submit_for_dates, submit_now
-
-    if to_date and not for_date:
-        raise BadInputError("--to-date ends a range that begins with --for-date; give both.")
-    days = days_between(for_date.date(), (to_date or for_date).date()) if for_date else []
-    pipeline, run_config = read_both(compiled, config, overrides)
-    values = pipeline.values_of(params)
-    _check_dates(run_config, bool(days), values)
-    timing = run_config.cluster.schedule
-    service = _connect(pipeline.target, run_config)
-    if not days:
-        click.echo(f"Submitted: {submit_now(service, pipeline, values).address}")
-    at_once = timing.max_concurrent if timing else 1
-    for day, run in submit_for_dates(service, pipeline, days, at_once, values):
-        click.echo(f"Submitted for {day}: {run.address}")
-
-
-def read_both(
-    compiled: Path, config: str, overrides: tuple[str, ...]
-) -> tuple[CompiledPipeline, RunConfig]:
-    """The compiled file and the config that it was made from."""
-    from kubeflow.schedules.compiled import read_compiled
-    from pipeline.config import load_config
-
-    pipeline = read_compiled(compiled)
-    run_config = load_config(config, root=posixpath.dirname(pipeline.root), overrides=overrides)
-    if pipeline.name != run_config.name:
-        raise BadInputError(
-            f"{compiled} is the pipeline {pipeline.name!r}, but {config} is of "
-            f"{run_config.name!r}; compile it from this config, or give its own."
-        )
-    return pipeline, run_config
-
-
-def _check_dates(run_config: RunConfig, for_dates: bool, values: Mapping[str, Value]) -> None:
-    """Raise where a run would not read the data of the date that it is submitted for."""
-    from kubeflow.names import DATA_DATE, SPAN
-
-    chosen = sorted({SPAN, DATA_DATE} & values.keys())
-    if for_dates and chosen:
-        raise BadInputError(f"--for-date and --param {chosen[0]} both choose the data; take one.")
-    if (for_dates or DATA_DATE in values) and not run_config.data.has_dates:
-        raise BadInputError(
-            f"No date can be chosen: {NO_DATES}, and the run would read the newest span; leave the "
-            f"date out, or name a span with --param {SPAN}=NUMBER."
-        )
+command.add_command(run_command)
 
 
 def _load(config: str, overrides: tuple[str, ...]) -> RunConfig:
@@ -308,6 +204,21 @@ def _timing(run_config: RunConfig, cron: str | None, timezone: str | None) -> Sc
     raise BadInputError(
         'cluster.schedule is missing: say when to run, by cluster.schedule.cron or --cron "0 3 * * '
         '1" for Mondays at three.'
+    )
+
+
+def _note_on_zones(wanted: WantedSchedule) -> str:
+    """Where the containers see another date than the schedule; empty where they never do."""
+    from kubeflow.schedules.apply import first_run_dated_otherwise
+
+    otherwise = first_run_dated_otherwise(wanted)
+    if otherwise is None:
+        return ""
+    pipeline, zone = wanted.pipeline, wanted.pipeline.timezone
+    return (
+        f"{pipeline.path} takes dates in {zone}, so that the run of {otherwise:%a %Y-%m-%d %H:%M} "
+        f"has the data date {otherwise.astimezone(zoneinfo.ZoneInfo(zone)):%Y-%m-%d}; compile it "
+        f"with cluster.schedule.timezone={wanted.cron.timezone} to have its own."
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from kubeflow.commands.schedule import compiled_argument, config_options, read_both
+from kubeflow.commands.options import compiled_argument, config_options, read_both
 from models.errors import BadInputError, W2vError
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def command(
     """Look at the corpus, and submit COMPILED if its newest span is not the one submitted last.
 
     A span is new by its number, its version or its content. The last one is remembered in a small
-    file at the pipeline's root. With --expect, a span that is not there is an error, and nothing
+    file at the pipeline's root, last-triggered.json: without it the next look submits a run again,
+    also where the last one failed. With --expect, a span that is not there is an error, and nothing
     runs on the last one again. A span counts as soon as a file of each split is there: put a large
     one up under another name, and rename it when it is whole.
 
@@ -141,6 +142,11 @@ def _look(pipeline: CompiledPipeline, run_config: RunConfig, expect: str | None)
     )
     if came.run is None:
         click.echo(f"Nothing new: {came.span} was submitted last.")
+    elif came.run.found:
+        click.echo(
+            f"Submitted for {came.span} by an earlier look that did not come to an end: "
+            f"{came.run.address}"
+        )
     else:
         click.echo(f"Submitted for {came.span}: {came.run.address}")
 

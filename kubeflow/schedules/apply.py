@@ -78,7 +78,7 @@ def apply_schedule(service: ScheduleService, wanted: WantedSchedule) -> Applied:
 
 
 def named_schedule(service: ScheduleService, name: str) -> Schedule:
-    """The one schedule of a name."""
+    """The one schedule of a name, to be paused or resumed."""
     there = service.find(name)
     if not there:
         raise BadInputError(
@@ -89,6 +89,11 @@ def named_schedule(service: ScheduleService, name: str) -> Schedule:
         raise BadInputError(
             f"{service.place} has {len(there)} schedules {name!r}, since one was being replaced "
             "by another; finish that with w2v schedule apply."
+        )
+    if there[0].state == "completed":
+        raise BadInputError(
+            f"The schedule {name!r} on {service.place} has come to its end; apply it again with a "
+            "later cluster.schedule.end, or none."
         )
     return there[0]
 

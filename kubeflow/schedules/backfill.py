@@ -5,15 +5,36 @@ from __future__ import annotations
 import datetime
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
+from typing import TypeVar
 
 from kubeflow.names import DATA_DATE
+from kubeflow.schedules.asking import ServiceError
 from kubeflow.schedules.compiled import CompiledPipeline, Value
-from kubeflow.schedules.service import ID_LETTERS, ScheduleService, SubmittedRun, WantedRun
+from kubeflow.schedules.service import (
+    ID_LETTERS,
+    Outcome,
+    ScheduleService,
+    SubmittedRun,
+    WantedRun,
+)
 from models.errors import BadInputError
 
 SECONDS_BETWEEN_LOOKS = 60.0
+Answered = TypeVar("Answered")
+
+
+@dataclass(frozen=True)
+class DatedRun:
+    """The run of one day's data."""
+
+    day: datetime.date
+    run: SubmittedRun
+    outcome: Outcome | None = None  # None while it goes on
 
 
 def days_between(first: datetime.date, last: datetime.date) -> list[datetime.date]:
@@ -34,27 +55,76 @@ def submit_now(
     return service.submit(WantedRun(pipeline, run_id(pipeline.name, f"now-{_stamp()}"), values))
 
 
-def submit_for_dates(
+def submit_for_date(
+    service: ScheduleService,
+    pipeline: CompiledPipeline,
+    day: datetime.date,
+    values: Mapping[str, Value],
+    asked_at: str | None = None,
+) -> SubmittedRun:
+    """Submit one run for a day; asked at the same time again, it is the same run."""
+    pipeline.check_takes(DATA_DATE)
+    id = run_id(pipeline.name, f"for-{day}-{asked_at or _stamp()}")
+    return service.submit(WantedRun(pipeline, id, {**values, DATA_DATE: day.isoformat()}))
+
+
+def run_for_dates(
     service: ScheduleService,
     pipeline: CompiledPipeline,
     days: Sequence[datetime.date],
     at_once: int,
+    unheard: Callable[[ServiceError], None],
     values: Mapping[str, Value] = MappingProxyType({}),
     wait: Callable[[], None] = lambda: time.sleep(SECONDS_BETWEEN_LOOKS),
-) -> Iterator[tuple[datetime.date, SubmittedRun]]:
-    """Submit a run for each day, each as soon as fewer than `at_once` of the earlier ones run."""
-    pipeline.check_takes(DATA_DATE)
+) -> Iterator[DatedRun]:
+    """A run for each day, no more than `at_once` together, until all have ended.
+
+    Each is given when it is submitted and when it has ended; one that failed does not keep the
+    later ones back. While some run, a service that is out for a while is told to `unheard` and
+    asked again.
+    """
     asked_at = _stamp()
-    running: list[SubmittedRun] = []
-    for day in days:
-        while len(running) >= at_once:
-            running = [run for run in running if not service.is_done(run)]
-            if len(running) >= at_once:
-                wait()
-        id = run_id(pipeline.name, f"for-{day}-{asked_at}")
-        run = service.submit(WantedRun(pipeline, id, {**values, DATA_DATE: day.isoformat()}))
-        running.append(run)
-        yield day, run
+    waiting, running = deque(days), list[DatedRun]()
+
+    def heard(question: Callable[[], Answered]) -> Answered | None:
+        try:
+            return question()
+        except ServiceError as error:
+            if not running:
+                raise
+            unheard(error)
+            return None
+
+    while waiting or running:
+        for one in tuple(running):
+            if outcome := heard(partial(service.outcome, one.run)):
+                running.remove(one)
+                yield replace(one, outcome=outcome)
+        while waiting and len(running) < at_once:
+            submit = partial(submit_for_date, service, pipeline, waiting[0], values, asked_at)
+            run = heard(submit)
+            if run is None:
+                break
+            running.append(DatedRun(waiting.popleft(), run))
+            yield running[-1]
+        if running:
+            wait()
+
+
+def stretches(days: Iterable[datetime.date]) -> list[tuple[datetime.date, datetime.date]]:
+    """The first and last of each row of days without a gap.
+
+    >>> days = [datetime.date(2026, 1, day) for day in (1, 2, 3, 7)]
+    >>> [f"{first:%d}-{last:%d}" for first, last in stretches(days)]
+    ['01-03', '07-07']
+    """
+    found: list[tuple[datetime.date, datetime.date]] = []
+    for day in sorted(days):
+        if found and day - found[-1][1] == datetime.timedelta(days=1):
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return found
 
 
 def _stamp() -> str:

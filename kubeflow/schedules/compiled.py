@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from kubeflow.compiled_file import Target, read_documents
-from kubeflow.names import DATA_DATE, SCHEDULED_TIME, TIMEZONE_FLAG
+from kubeflow.names import DATA_DATE, LEARNING_RATE, SCHEDULED_TIME, STEPS, TIMEZONE_FLAG
 from models.errors import BadInputError
 
 Value = str | int | float
+TUNER, EXPORTER = "Tuner", "ModelExporter"
 CORPUS_READER, CORPUS_INPUT = "SpeechExampleGen", "input_base"
 
 
@@ -61,6 +62,16 @@ class CompiledPipeline:
                 return given.get("runtimeValue", {}).get("constant")
         return None
 
+    @property
+    def model_made_anew_by(self) -> str | None:
+        """The node that makes another model even of data that were read before.
+
+        Either the cache is off for it, or what it looks up is another after each run. None where
+        the service's cache gives the exported model.
+        """
+        tasks = dict(_tasks(self.spec))
+        return _first_uncached(tasks, EXPORTER) if EXPORTER in tasks else None
+
     def values_of(self, texts: Sequence[str]) -> dict[str, Value]:
         """What `NAME=VALUE` texts tell a run, each value of the type that is declared."""
         values: dict[str, Value] = {}
@@ -69,9 +80,9 @@ class CompiledPipeline:
             if not equals:
                 raise BadInputError(f"--param {text!r} must be as NAME=VALUE.")
             if name not in self._declared:
-                nearest = difflib.get_close_matches(name, self._declared, n=1, cutoff=0)
-                hint = f"did you mean {nearest[0]}?" if nearest else "compile it again."
-                raise BadInputError(f"{self.path} takes no runtime parameter {name!r}; {hint}")
+                raise BadInputError(
+                    f"{self.path} takes no runtime parameter {name!r}{self._why_not(name)}"
+                )
             values[name] = _value(name, value, self._declared[name]["parameterType"])
         return values
 
@@ -99,6 +110,15 @@ class CompiledPipeline:
                 "again with this version of w2v."
             )
 
+    def _why_not(self, name: str) -> str:
+        if name.startswith((LEARNING_RATE, STEPS)) and TUNER in dict(_tasks(self.spec)):
+            return (
+                f": its {TUNER} searches those, and what it finds would replace the value; set "
+                "the recipe and the spans of tuning in the config, and compile it again."
+            )
+        nearest = difflib.get_close_matches(name, self._declared, n=1, cutoff=0)
+        return f"; did you mean {nearest[0]}?" if nearest else "; compile it again."
+
     @property
     def _declared(self) -> dict[str, Any]:
         return self.spec["root"].get("inputDefinitions", {}).get("parameters", {})
@@ -108,6 +128,15 @@ def _tasks(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every task by its name, also those below an exit handler."""
     for component in (spec["root"], *spec.get("components", {}).values()):
         yield from component.get("dag", {}).get("tasks", {}).items()
+
+
+def _first_uncached(tasks: Mapping[str, Mapping[str, Any]], name: str) -> str | None:
+    """The task itself, or one of those whose artifacts it reads, that the cache never gives."""
+    if not tasks[name].get("cachingOptions", {}).get("enableCache"):
+        return name
+    inputs = tasks[name].get("inputs", {}).get("artifacts", {}).values()
+    producers = [one["taskOutputArtifact"]["producerTask"] for one in inputs]
+    return next((found for one in producers if (found := _first_uncached(tasks, one))), None)
 
 
 def _value(name: str, text: str, kind: str) -> Value:

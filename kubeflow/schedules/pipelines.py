@@ -6,7 +6,7 @@ import datetime
 import json
 import re
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import kfp.client
@@ -17,6 +17,8 @@ from kubeflow.schedules.asking import PATIENT, Answer, Asker, Backoff, innermost
 from kubeflow.schedules.compiled import CompiledPipeline
 from kubeflow.schedules.cron import Cron
 from kubeflow.schedules.service import (
+    End,
+    Outcome,
     Schedule,
     State,
     SubmittedRun,
@@ -24,6 +26,7 @@ from kubeflow.schedules.service import (
     WantedSchedule,
     digest_of,
     ids_to_try,
+    outcome_of,
     state_named,
 )
 from models.errors import BadInputError
@@ -33,8 +36,12 @@ from pipeline.cluster_config import ClusterConfig
 # What a recurring run has that is ours to write in and is given back.
 NOTE = re.compile(r"w2v-schedule (?P<digest>[0-9a-f]+)(?: becomes (?P<becomes>\w+))?")
 STATES: dict[str, State] = {"ENABLED": "active", "DISABLED": "paused"}
-FAILED = ("FAILED", "CANCELED")
-DONE = ("SUCCEEDED", "SKIPPED", *FAILED)
+ENDS: dict[str, End] = {
+    "SUCCEEDED": "succeeded",
+    "SKIPPED": "succeeded",
+    "FAILED": "failed",
+    "CANCELED": "cancelled",
+}
 PAGE = 100
 Seconds = tuple[float, float]  # to connect, to read
 REQUEST_SECONDS: Seconds = (10.0, 60.0)
@@ -185,37 +192,43 @@ class KfpService:
     def submit(self, run: WantedRun) -> SubmittedRun:
         experiment = self._experiment()
 
-        def create(name: str) -> str:
-            asked = kfp_server_api.V2beta1Run(
-                display_name=name,
-                experiment_id=experiment,
-                pipeline_spec=_documents(run.pipeline),
-                runtime_config=kfp_server_api.V2beta1RuntimeConfig(parameters=dict(run.parameters)),
-                service_account=self._cluster.service_account or None,
-            )
-            return self._client.runs.run_service_create_run(
-                asked, _request_timeout=self._seconds
-            ).run_id
+        def submit() -> SubmittedRun:
+            tried = (self._made_or_found(name, run, experiment) for name in ids_to_try(run.id))
+            return next(one for one in tried if one)
 
-        def submit() -> str:
-            # The service takes two runs of one name.
-            for name in ids_to_try(run.id):
-                there = self._runs_named(name, experiment)
-                if not there:
-                    return create(name)
-                if well := [one for one in there if one.state not in FAILED]:
-                    return well[0].run_id
-            raise AssertionError("the names do not end")
+        return self._asker.ask(f"submit the run {run.id!r}", submit)
 
-        id = self._asker.ask(f"submit the run {run.id!r}", submit)
-        return SubmittedRun(id, f"{self._cluster.kfp.host.rstrip('/')}/#/runs/details/{id}")
-
-    def is_done(self, run: SubmittedRun) -> bool:
+    def outcome(self, run: SubmittedRun) -> Outcome | None:
         found = self._asker.ask(
             f"tell the state of the run {run.id!r}",
             lambda: self._client.runs.run_service_get_run(run.id, _request_timeout=self._seconds),
         )
-        return found.state in DONE
+        return _outcome(found)
+
+    def _made_or_found(self, name: str, run: WantedRun, experiment: str) -> SubmittedRun | None:
+        """The run of this name; None where all of it failed or were cancelled."""
+        # Looked for first, since the service takes two runs of one name.
+        there = self._runs_named(name, experiment)
+        for one in there:
+            outcome = _outcome(one)
+            if outcome is None or outcome.succeeded:
+                return self._submitted(one.run_id, found=True)
+        return None if there else self._submitted(self._create(name, run, experiment))
+
+    def _create(self, name: str, run: WantedRun, experiment: str) -> str:
+        asked = kfp_server_api.V2beta1Run(
+            display_name=name,
+            experiment_id=experiment,
+            pipeline_spec=_documents(run.pipeline),
+            runtime_config=kfp_server_api.V2beta1RuntimeConfig(parameters=dict(run.parameters)),
+            service_account=self._cluster.service_account or None,
+        )
+        return self._client.runs.run_service_create_run(
+            asked, _request_timeout=self._seconds
+        ).run_id
+
+    def _submitted(self, id: str, found: bool = False) -> SubmittedRun:
+        return SubmittedRun(id, f"{self._cluster.kfp.host.rstrip('/')}/#/runs/details/{id}", found)
 
     def _list(self) -> list[kfp_server_api.V2beta1RecurringRun]:
         found: list[kfp_server_api.V2beta1RecurringRun] = []
@@ -306,6 +319,22 @@ def _message_of(error: kfp_server_api.ApiException) -> str:
         return body.get("message") or body["error"]
     except (TypeError, ValueError, KeyError, AttributeError):
         return str(error.body or error.reason)
+
+
+def _outcome(run: kfp_server_api.V2beta1Run) -> Outcome | None:
+    end = ENDS.get(run.state)
+    return end and outcome_of(end, _said(run.error), _failed_tasks(run))
+
+
+def _failed_tasks(run: kfp_server_api.V2beta1Run) -> Iterator[tuple[str, str]]:
+    tasks = (run.run_details and run.run_details.task_details) or []
+    for task in tasks:
+        if task.state == "FAILED":
+            yield task.display_name, _said(task.error)
+
+
+def _said(error: kfp_server_api.GooglerpcStatus | None) -> str:
+    return (error and error.message) or ""
 
 
 def _documents(pipeline: CompiledPipeline) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import datetime
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
 
 from kubeflow.schedules.compiled import CompiledPipeline, Value
@@ -15,6 +15,7 @@ from kubeflow.schedules.cron import Cron
 
 State = Literal["active", "paused", "completed"]
 STATES: tuple[State, ...] = get_args(State)
+End = Literal["succeeded", "failed", "cancelled"]
 DIGEST_LETTERS = 40  # a label holds 63
 ID_LETTERS = 128  # of a run of Vertex AI
 
@@ -69,6 +70,20 @@ class SubmittedRun:
 
     id: str
     address: str  # where a person looks at it
+    # An earlier try had submitted it: it is the same run all the same.
+    found: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    end: End
+    reason: str = ""  # the service's own, where it did not succeed
+
+    @property
+    def succeeded(self) -> bool:
+        return self.end == "succeeded"
 
 
 class ScheduleService(Protocol):
@@ -102,8 +117,8 @@ class ScheduleService(Protocol):
     def submit(self, run: WantedRun) -> SubmittedRun:
         """Start one run."""
 
-    def is_done(self, run: SubmittedRun) -> bool:
-        """Whether a run has ended, well or not."""
+    def outcome(self, run: SubmittedRun) -> Outcome | None:
+        """How a run ended; None while it goes on."""
 
 
 def ids_to_try(id: str) -> Iterator[str]:
@@ -116,6 +131,18 @@ def ids_to_try(id: str) -> Iterator[str]:
     for number in itertools.count(2):
         ending = f"-{number}"
         yield f"{id[: ID_LETTERS - len(ending)]}{ending}"
+
+
+def outcome_of(end: End, said: str, failed_tasks: Iterable[tuple[str, str]]) -> Outcome:
+    """What a service says of a run that has ended; if it gives no reason, what its tasks say.
+
+    >>> outcome_of("failed", "", [("Trainer", "exit code 2"), ("StatisticsGen", "")]).reason
+    'Trainer: exit code 2; StatisticsGen'
+    """
+    if end == "succeeded":
+        return Outcome(end)
+    of_tasks = "; ".join(f"{name}: {why}" if why else name for name, why in failed_tasks)
+    return Outcome(end, " ".join((said or of_tasks).split()) or "the service does not say why")
 
 
 def digest_of(told: Mapping[str, Any]) -> str:

@@ -42,6 +42,15 @@ class SeenSpan:
 
 
 @dataclass(frozen=True)
+class Memory:
+    """What was submitted last, and when that was written down."""
+
+    # Tells a step to the same data from an earlier one: its run is another one.
+    written: str
+    span: SeenSpan | None  # None before the first run
+
+
+@dataclass(frozen=True)
 class Triggered:
     """What came of a look."""
 
@@ -57,22 +66,22 @@ def trigger(
 ) -> Triggered:
     """Look at the corpus, and submit a run if its newest span is not what was submitted last.
 
-    Its id is of this span and the last one: if this process ends before the span is remembered,
-    the next look finds the run already there. Nothing is connected to where nothing is new.
+    The run's id is of the span and of the memory as it is before: if this process ends before it
+    remembers the span, the next look finds the run already there. Nothing is connected to where
+    nothing is new.
     """
     seen = newest_span(data, expected)
-    memory = filesystem.join(pipeline.root, MEMORY_FILE)
-    last = read_memory(memory)
-    if seen == last:
+    file = filesystem.join(pipeline.root, MEMORY_FILE)
+    memory = read_memory(file)
+    if memory and memory.span == seen:
         return Triggered(seen, None)
-    step = digest_of({"last": last and dataclasses.asdict(last), "new": dataclasses.asdict(seen)})
     parameters = _parameters(seen, data)
     pipeline.check_takes(*parameters)
-    name = f"span-{seen.name}" if seen.name else "corpus"
-    run = connect().submit(
-        WantedRun(pipeline, run_id(pipeline.name, f"{name}-{step[:8]}"), parameters)
-    )
-    _write_memory(memory, seen)
+    service = connect()
+    # Also a memory that was deleted must begin with another time than the one before it.
+    memory = memory or _remember(file, None)
+    run = service.submit(WantedRun(pipeline, _id(pipeline, memory, seen), parameters))
+    _remember(file, seen)
     return Triggered(seen, run)
 
 
@@ -100,25 +109,34 @@ def newest_span(data: DataConfig, expected: datetime.date | int | None = None) -
     return SeenSpan(_name_of(newest.number, data), newest.version, content)
 
 
-def read_memory(path: str) -> SeenSpan | None:
-    """The span that the last run was submitted for; None before the first."""
+def read_memory(path: str) -> Memory | None:
+    """What the last run was submitted for; None where there is no memory."""
     text = filesystem.read_text_if_there(path)
     if text is None:
         return None
     try:
-        return SeenSpan(**json.loads(text))
-    except (TypeError, ValueError) as error:
+        told = json.loads(text)
+        return Memory(told["written"], told["span"] and SeenSpan(**told["span"]))
+    except (KeyError, TypeError, ValueError) as error:
         raise BadInputError(
             f"{path} does not tell which span was submitted last; delete it, and the next look "
             "submits a run."
         ) from error
 
 
-def _write_memory(path: str, seen: SeenSpan) -> None:
+def _remember(path: str, span: SeenSpan | None) -> Memory:
+    memory = Memory(datetime.datetime.now(datetime.UTC).isoformat(), span)
     partial = f"{path}.partial"
     filesystem.make_folder(posixpath.dirname(path))
-    filesystem.write_text(partial, json.dumps(dataclasses.asdict(seen), indent=1) + "\n")
+    filesystem.write_text(partial, json.dumps(dataclasses.asdict(memory), indent=1) + "\n")
     filesystem.rename_file(partial, path)
+    return memory
+
+
+def _id(pipeline: CompiledPipeline, memory: Memory, seen: SeenSpan) -> str:
+    step = digest_of({"after": dataclasses.asdict(memory), "new": dataclasses.asdict(seen)})
+    name = f"span-{seen.name}" if seen.name else "corpus"
+    return run_id(pipeline.name, f"{name}-{step[:8]}")
 
 
 def _parameters(seen: SeenSpan, data: DataConfig) -> dict[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from google.api_core import exceptions
 from google.auth import exceptions as auth_exceptions
 from google.cloud.aiplatform_v1.services.pipeline_service import PipelineServiceClient
 from google.cloud.aiplatform_v1.services.schedule_service import ScheduleServiceClient
-from google.cloud.aiplatform_v1.types import PipelineJob, PipelineState
+from google.cloud.aiplatform_v1.types import PipelineJob, PipelineState, PipelineTaskDetail
 from google.cloud.aiplatform_v1.types import Schedule as VertexSchedule
 from google.protobuf import field_mask_pb2
 
@@ -25,6 +26,8 @@ from kubeflow.schedules.google_client import (
     answer_of,
 )
 from kubeflow.schedules.service import (
+    End,
+    Outcome,
     Schedule,
     State,
     SubmittedRun,
@@ -32,6 +35,7 @@ from kubeflow.schedules.service import (
     WantedSchedule,
     digest_of,
     ids_to_try,
+    outcome_of,
     state_named,
 )
 from kubeflow.spec.vertex_job import job_settings
@@ -44,8 +48,11 @@ BECOMES_LABEL = "w2v-becomes"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 REQUEST_SECONDS = 60.0
 STATES: dict[str, State] = {"ACTIVE": "active", "PAUSED": "paused", "COMPLETED": "completed"}
-FAILED = (PipelineState.PIPELINE_STATE_FAILED, PipelineState.PIPELINE_STATE_CANCELLED)
-DONE = (PipelineState.PIPELINE_STATE_SUCCEEDED, *FAILED)
+ENDS: dict[int, End] = {
+    PipelineState.PIPELINE_STATE_SUCCEEDED: "succeeded",
+    PipelineState.PIPELINE_STATE_FAILED: "failed",
+    PipelineState.PIPELINE_STATE_CANCELLED: "cancelled",
+}
 
 
 def connect_to_vertex(cluster: ClusterConfig) -> VertexService:
@@ -214,38 +221,35 @@ class VertexService:
             }
         )
 
-        def submit() -> str:
-            return next(id for id in ids_to_try(run.id) if self._goes_on_as(id, job))
+        def submit() -> SubmittedRun:
+            tried = (self._made_or_found(id, job) for id in ids_to_try(run.id))
+            return next(one for one in tried if one)
 
-        id = self._asker.ask(f"submit the run {run.id!r}", submit)
-        return SubmittedRun(
-            self._job_name(id),
+        return self._asker.ask(f"submit the run {run.id!r}", submit)
+
+    def outcome(self, run: SubmittedRun) -> Outcome | None:
+        job = self._asker.ask(
+            f"tell the state of the run {run.id!r}",
+            lambda: self._jobs.get_pipeline_job(name=run.id, timeout=self._seconds),
+        )
+        end = ENDS.get(job.state)
+        return end and outcome_of(end, job.error.message, _failed_tasks(job))
+
+    def _made_or_found(self, id: str, job: PipelineJob) -> SubmittedRun | None:
+        """The run of this id; None where it failed or was cancelled."""
+        run = SubmittedRun(
+            f"{self._parent}/pipelineJobs/{id}",
             "https://console.cloud.google.com/vertex-ai/locations/"
             f"{self._cluster.region}/pipelines/runs/{id}?project={self._cluster.project}",
         )
-
-    def is_done(self, run: SubmittedRun) -> bool:
-        return self._state_of(run.id) in DONE
-
-    def _goes_on_as(self, id: str, job: PipelineJob) -> bool:
-        """Submit under this id; false where a run has it that failed or was cancelled."""
         try:
             self._jobs.create_pipeline_job(
                 parent=self._parent, pipeline_job=job, pipeline_job_id=id, timeout=self._seconds
             )
-        except exceptions.Conflict:  # an earlier try did it
-            return self._state_of(self._job_name(id)) not in FAILED
-        return True
-
-    def _job_name(self, id: str) -> str:
-        return f"{self._parent}/pipelineJobs/{id}"
-
-    def _state_of(self, name: str) -> PipelineState:
-        job = self._asker.ask(
-            f"tell the state of the run {name!r}",
-            lambda: self._jobs.get_pipeline_job(name=name, timeout=self._seconds),
-        )
-        return job.state
+        except exceptions.Conflict:
+            outcome = self.outcome(run)
+            return replace(run, found=True) if outcome is None or outcome.succeeded else None
+        return run
 
     def _turn(self, schedule: Schedule, verb: str, turn: Callable[[], None], into: State) -> None:
         """Once turned, a schedule cannot be turned so again: that would be an error."""
@@ -269,6 +273,12 @@ class VertexService:
     def _scheduled_job(self, wanted: WantedSchedule) -> dict[str, Any]:
         # Who it runs as may have changed since it was compiled.
         return {**wanted.pipeline.at_scheduled_time().document, **job_settings(self._cluster)}
+
+
+def _failed_tasks(job: PipelineJob) -> Iterator[tuple[str, str]]:
+    for task in job.job_detail.task_details:
+        if task.state == PipelineTaskDetail.State.FAILED:
+            yield task.task_name, task.error.message
 
 
 def _as_job(job: Mapping[str, Any]) -> PipelineJob:

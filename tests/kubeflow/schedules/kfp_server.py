@@ -6,6 +6,7 @@ import datetime
 import json
 from typing import Any
 
+from kubeflow.schedules.service import End
 from tests.kubeflow.schedules.loopback import Asked, LoopbackService, RefusedError
 
 API = "/apis/v2beta1/"
@@ -30,6 +31,17 @@ class KfpServer(LoopbackService):
         return [
             words[one["status"]] for one in self.recurring.values() if one["display_name"] == name
         ]
+
+    def submitted(self) -> list[dict[str, Any]]:
+        return list(self.runs.values())
+
+    def data_date(self, run: dict[str, Any]) -> str:
+        return run["runtime_config"]["parameters"]["data_date"]
+
+    def end(self, run: dict[str, Any], how: End, message: str = "") -> None:
+        run["state"] = "CANCELED" if how == "cancelled" else how.upper()
+        if message:
+            run["error"] = {"code": 9, "message": message}
 
     def error(self, status: int, message: str) -> Any:
         return {"error": message, "code": status, "message": message, "details": []}

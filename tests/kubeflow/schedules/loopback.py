@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from kubeflow.schedules.service import End
+
 
 @dataclass
 class Asked:
@@ -93,6 +95,21 @@ class LoopbackService(ABC):
     @abstractmethod
     def error(self, status: int, message: str) -> Any:
         """An error in the service's own form."""
+
+    @abstractmethod
+    def submitted(self) -> list[dict[str, Any]]:
+        """Every run, the oldest first."""
+
+    @abstractmethod
+    def data_date(self, run: dict[str, Any]) -> str:
+        """The data date that a run was told."""
+
+    @abstractmethod
+    def end(self, run: dict[str, Any], how: End, message: str = "") -> None:
+        """A run ends; the message is the service's own about why it did not succeed."""
+
+    def running(self) -> list[dict[str, Any]]:
+        return [run for run in self.submitted() if "RUNNING" in run["state"]]
 
     @abstractmethod
     def states(self, name: str) -> list[str]:

@@ -219,6 +219,14 @@ def test_pausing_and_resuming_go_by_name(place):
         named_schedule(place.service, "letters")
 
 
+def test_a_schedule_that_has_ended_is_neither_paused_nor_resumed(vertex):
+    apply_schedule(vertex.service, wanted_schedule(vertex.compile(), MONDAYS))
+    (kept,) = vertex.server.schedules.values()
+    kept["state"] = "COMPLETED"
+    with pytest.raises(BadInputError, match="has come to its end; apply it again with a later"):
+        named_schedule(vertex.service, "digits")
+
+
 def test_deleting_what_is_gone_is_no_error(place):
     applied = apply_schedule(place.service, wanted_schedule(place.compile(), MONDAYS))
     place.service.delete(applied.schedule)

@@ -11,8 +11,10 @@ import yaml
 from click.testing import CliRunner
 
 from kubeflow.commands import schedule, trigger
+from kubeflow.schedules import backfill
 from kubeflow.schedules.connect import target_of
-from models.errors import BadInputError
+from kubeflow.schedules.service import End
+from models.errors import BadInputError, W2vError
 from pipeline.cluster_config import ClusterConfig, KfpConfig
 from tests.kubeflow.schedules.conftest import write_kfp
 from tests.kubeflow.schedules.test_trigger import DATED, NUMBERED, add
@@ -102,17 +104,92 @@ def test_deleting_leaves_nothing(w2v, compiled, kfp_server):
     assert w2v(schedule.command, "delete", "digits").startswith("Nothing to delete: ")
 
 
+class StoppedError(Exception):
+    """The person pressed Ctrl-C."""
+
+
+@pytest.fixture
+def meanwhile(kfp_server, monkeypatch) -> dict[str, tuple[End, str]]:
+    """How the runs of some dates end while the command waits; the others succeed."""
+    ends: dict[str, tuple[End, str]] = {}
+
+    def sleep(_seconds: float) -> None:
+        for run in kfp_server.running():
+            kfp_server.end(run, *ends.get(kfp_server.data_date(run), ("succeeded", "")))
+
+    monkeypatch.setattr(backfill.time, "sleep", sleep)
+    return ends
+
+
+@pytest.fixture
+def typed(config):
+    """What a command gives, its errors included."""
+
+    def run(*arguments):
+        told = [*map(str, arguments), "--config", str(config)]
+        return CliRunner().invoke(schedule.command, told)
+
+    return run
+
+
 @pytest.mark.usefixtures("dated")
-def test_a_range_of_dates_is_a_run_each(w2v, compiled, kfp_server):
-    said = w2v(
-        schedule.command, "run", compiled, "--for-date", "2026-01-31", "--to-date", "2026-02-01"
-    )
-    lines = said.splitlines()
-    assert [line.split(": ")[0] for line in lines] == [
+def test_one_date_is_submitted_and_not_waited_for(w2v, compiled, kfp_server):
+    said = w2v(schedule.command, "run", compiled, "--for-date", "2026-01-31")
+    assert re.fullmatch(r"Submitted for 2026-01-31: http://\S+\n", said)
+    (run,) = kfp_server.running()
+    assert kfp_server.data_date(run) == "2026-01-31"
+
+
+@pytest.mark.usefixtures("dated", "meanwhile")
+def test_a_range_of_dates_is_a_run_each_and_waited_for(typed, compiled):
+    done = typed("run", compiled, "--for-date", "2026-01-31", "--to-date", "2026-02-01")
+    assert done.exit_code == 0
+    assert [line.split(": ")[0] for line in done.output.splitlines()] == [
         "Submitted for 2026-01-31",
         "Submitted for 2026-02-01",
+        "Succeeded for 2026-01-31.",
+        "Succeeded for 2026-02-01.",
+        "All 2 runs succeeded.",
     ]
-    assert len(kfp_server.runs) == 2
+
+
+@pytest.mark.usefixtures("dated")
+def test_dates_that_failed_are_told_with_reason_link_and_how_to_run_them_again(
+    typed, compiled, config, meanwhile, kfp_server
+):
+    for day in ("2026-01-30", "2026-01-31", "2026-02-02"):
+        meanwhile[day] = ("failed", "The pod was evicted.")
+    dates = ("--for-date", "2026-01-29", "--to-date", "2026-02-02")
+    done = typed("run", compiled, *dates, "--set", "name=digits")
+    error = done.exception
+    assert isinstance(error, W2vError)
+    assert error.exit_code == 1
+    assert str(error) == ("3 of 5 runs did not succeed: 2026-01-30, 2026-01-31, 2026-02-02.")
+    link = rf"{kfp_server.host}/#/runs/details/\S+"
+    assert re.search(rf"Failed for 2026-01-30: The pod was evicted\. \({link}\)\n", done.output)
+    assert "Succeeded for 2026-02-01." in done.output  # in spite of those before it
+    command = f"  w2v schedule run {compiled} --config {config} --set name=digits --for-date"
+    assert done.output.splitlines()[-3:] == [
+        "To run only the dates that failed:",
+        f"{command} 2026-01-30 --to-date 2026-01-31",
+        f"{command} 2026-02-02 --to-date 2026-02-02",
+    ]
+
+
+@pytest.mark.usefixtures("dated")
+def test_a_range_that_is_stopped_says_what_still_runs_and_what_is_left(
+    typed, compiled, monkeypatch
+):
+    def stopped(_seconds: float) -> None:
+        raise StoppedError
+
+    monkeypatch.setattr(backfill.time, "sleep", stopped)
+    done = typed("run", compiled, "--for-date", "2026-01-28", "--to-date", "2026-01-31")
+    assert isinstance(done.exception, StoppedError)
+    *_, running, heading, command = done.output.splitlines()
+    assert running == "No longer waited for, but running: 2026-01-28, 2026-01-29."
+    assert heading == "To run only the dates not submitted yet:"
+    assert command.endswith("--for-date 2026-01-30 --to-date 2026-01-31")
 
 
 def test_without_dates_in_the_corpus_no_date_can_be_chosen(w2v, compiled, kfp_server):
@@ -120,8 +197,23 @@ def test_without_dates_in_the_corpus_no_date_can_be_chosen(w2v, compiled, kfp_se
         with pytest.raises(BadInputError, match=r"hold no \{YYYY\}.* would read the newest span"):
             w2v(schedule.command, "run", compiled, *date)
     assert kfp_server.runs == {}
-    said = w2v(schedule.command, "apply", compiled)
-    assert "Note: the patterns of data hold no {YYYY}, {MM} and {DD}, so that each run" in said
+
+
+def test_applying_says_what_runs_on_a_corpus_without_dates_read_and_what_to_take_instead(
+    w2v, compiled
+):
+    *_, note = w2v(schedule.command, "apply", compiled).splitlines()
+    assert note.startswith("Note: the patterns of data hold no {YYYY}, {MM} and {DD}, so that each")
+    assert note.endswith("`w2v trigger` starts a run only for new data.")
+
+
+def test_a_schedule_that_would_train_on_the_last_span_again_is_not_made(w2v, compiled, kfp_server):
+    document = yaml.safe_load(compiled.read_text())
+    document["root"]["dag"]["tasks"]["ModelExporter"] = {"cachingOptions": {}}
+    compiled.write_text(yaml.safe_dump(document))
+    with pytest.raises(BadInputError, match="spans of data are numbered"):
+        w2v(schedule.command, "apply", compiled)
+    assert kfp_server.recurring == {}
 
 
 def test_without_a_date_one_run_is_submitted_now(w2v, compiled, kfp_server):
@@ -186,6 +278,22 @@ def test_a_trigger_says_what_it_ran_for_or_that_nothing_is_new(w2v, compiled, tm
     assert run["runtime_config"]["parameters"] == {"span": "1"}
 
 
+def test_a_trigger_says_that_an_earlier_look_has_submitted_the_run(
+    w2v, compiled, tmp_path, kfp_server
+):
+    add(tmp_path / "corpus", "span-1")
+    w2v(trigger.command, compiled)
+    memory = tmp_path / "root" / "digits" / "last-triggered.json"
+    before = memory.read_text()
+    add(tmp_path / "corpus", "span-2")
+    w2v(trigger.command, compiled)
+    memory.write_text(before)  # as if that look had ended before it remembered
+    assert w2v(trigger.command, compiled).startswith(
+        "Submitted for span 2 by an earlier look that did not come to an end: http://"
+    )
+    assert len(kfp_server.runs) == 2
+
+
 def test_a_look_at_another_corpus_than_the_compiled_one_is_refused(w2v, compiled, tmp_path):
     document = yaml.safe_load(compiled.read_text())
     told = {"input_base": {"runtimeValue": {"constant": "gs://bucket/corpus"}}}
@@ -208,10 +316,6 @@ def test_a_missing_span_that_is_expected_is_bad_input(w2v, compiled, tmp_path):
     assert error.value.exit_code == 2
     with pytest.raises(BadInputError, match="--expect 'soon' must be"):
         w2v(trigger.command, compiled, "--expect", "soon")
-
-
-class StoppedError(Exception):
-    """The person pressed Ctrl-C."""
 
 
 def test_going_on_looking_outlives_an_error(w2v, compiled, tmp_path, kfp_server, monkeypatch):

@@ -76,6 +76,17 @@ def test_values_have_the_type_that_the_pipeline_declares(tmp_path):
             pipeline.values_of([wrong])
 
 
+@pytest.mark.parametrize("name", ["learning_rate_1", "steps_2"])
+def test_what_the_tuner_searches_cannot_be_told_and_why_is_said(tmp_path, name):
+    document = spec()
+    document["root"]["dag"]["tasks"]["Tuner"] = {}
+    path = tmp_path / "tuned.yaml"
+    path.write_text(yaml.safe_dump(document))
+    reason = f"takes no runtime parameter '{name}': its Tuner searches those, and what it finds"
+    with pytest.raises(BadInputError, match=reason):
+        read_compiled(path).values_of([f"{name}=5"])
+
+
 def test_other_defaults_leave_the_file_as_it_was(tmp_path):
     pipeline = read_compiled(write_vertex(tmp_path))
     other = pipeline.with_defaults({"span": "17"}).spec["root"]["inputDefinitions"]["parameters"]

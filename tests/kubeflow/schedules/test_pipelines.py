@@ -10,7 +10,7 @@ from kubeflow.names import SCHEDULED_TIME
 from kubeflow.schedules.apply import apply_schedule, wanted_schedule
 from kubeflow.schedules.asking import ServiceError
 from kubeflow.schedules.pipelines import connect_to_kfp
-from kubeflow.schedules.service import WantedRun
+from kubeflow.schedules.service import Outcome, WantedRun
 from models.errors import BadInputError
 from pipeline.cluster_config import ClusterConfig, KfpConfig, ScheduleConfig
 from tests.kubeflow.schedules.conftest import kfp_service
@@ -70,13 +70,33 @@ def test_a_run_is_submitted_once_however_often_it_is_tried(kubeflow):
     run = WantedRun(kubeflow.compile(), "digits-for-2026-01-31", {"data_date": "2026-01-31"})
     kubeflow.server.fail("POST", "/runs", status=503, carried_out=True)
     submitted = kubeflow.service.submit(run)
-    assert kubeflow.service.submit(run) == submitted
+    again = kubeflow.service.submit(run)
+    assert (again, again.found) == (submitted, True)
     (kept,) = kubeflow.server.runs.values()
     assert kept["runtime_config"]["parameters"] == {"data_date": "2026-01-31"}
     assert submitted.address == f"{kubeflow.server.host}/#/runs/details/{submitted.id}"
-    assert not kubeflow.service.is_done(submitted)
-    kept["state"] = "SUCCEEDED"
-    assert kubeflow.service.is_done(submitted)
+
+
+def test_an_outcome_is_told_with_the_services_reason_once_there_is_one(kubeflow):
+    run = kubeflow.service.submit(WantedRun(kubeflow.compile(), "digits-span-1", {"span": "1"}))
+    assert kubeflow.service.outcome(run) is None
+    (kept,) = kubeflow.server.submitted()
+    kubeflow.server.end(kept, "failed", "The pod was evicted.")
+    assert kubeflow.service.outcome(run) == Outcome("failed", "The pod was evicted.")
+    kubeflow.server.end(kept, "succeeded")
+    assert kubeflow.service.outcome(run) == Outcome("succeeded")
+
+
+def test_without_a_reason_of_the_run_its_failed_tasks_tell_one(kubeflow):
+    run = kubeflow.service.submit(WantedRun(kubeflow.compile(), "digits-span-1", {"span": "1"}))
+    (kept,) = kubeflow.server.submitted()
+    kubeflow.server.end(kept, "cancelled")
+    assert kubeflow.service.outcome(run) == Outcome("cancelled", "the service does not say why")
+    failed = {"display_name": "trainer", "state": "FAILED", "error": {"message": "exit code 2"}}
+    well = {"display_name": "transform", "state": "SUCCEEDED"}
+    unexplained = {"display_name": "gate", "state": "FAILED"}
+    kept["run_details"] = {"task_details": [well, failed, unexplained]}
+    assert kubeflow.service.outcome(run) == Outcome("cancelled", "trainer: exit code 2; gate")
 
 
 @pytest.mark.parametrize("state", ["FAILED", "CANCELED"])
@@ -85,6 +105,7 @@ def test_a_run_that_failed_is_submitted_again_under_another_name(kubeflow, state
     for _ in range(2):
         kubeflow.server.runs[kubeflow.service.submit(run).id]["state"] = state
     third = kubeflow.service.submit(run)
+    assert not third.found
     assert kubeflow.service.submit(run) == third
     names = [one["display_name"] for one in kubeflow.server.runs.values()]
     assert names == ["digits-span-1", "digits-span-1-2", "digits-span-1-3"]

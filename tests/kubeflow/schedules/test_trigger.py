@@ -93,11 +93,23 @@ def test_a_newer_version_of_the_span_is_run(look, corpus, vertex):
     assert spans_run(vertex.server) == ["1", "1"]
 
 
-def test_other_content_is_run_and_so_is_its_return(look, corpus, vertex):
-    for transcript in ("HELLO", "GOODBYE", "HELLO"):
+def test_other_content_is_run_and_so_is_its_return_each_time(look, corpus, vertex):
+    for number, transcript in enumerate(("HELLO", "GOODBYE", "HELLO", "GOODBYE"), start=1):
         add(corpus, "span-1", transcript)
-        assert look(NUMBERED).run is not None
-    assert len(vertex.server.jobs) == 3
+        came = look(NUMBERED)
+        assert came.run is not None
+        assert not came.run.found
+        assert len(vertex.server.jobs) == number
+
+
+def test_without_its_memory_it_submits_a_run_for_the_same_span_again(
+    look, corpus, vertex, pipeline
+):
+    add(corpus, "span-1")
+    look(NUMBERED)
+    Path(pipeline.root, MEMORY_FILE).unlink()
+    assert not look(NUMBERED).run.found
+    assert spans_run(vertex.server) == ["1", "1"]
 
 
 def test_a_corpus_without_spans_is_new_by_its_content(look, corpus, vertex):
@@ -144,22 +156,32 @@ def test_no_span_is_expected_of_a_corpus_without_spans(look, corpus):
         look(WHOLE, expected=1)
 
 
+class KilledError(BaseException):
+    """As if the process ended here."""
+
+
+@pytest.mark.parametrize("earlier", [[], ["span-1"]], ids=["the first look", "a later one"])
 def test_a_look_that_ended_before_it_remembered_submits_no_second_run(
-    look, corpus, vertex, monkeypatch
+    look, corpus, vertex, monkeypatch, earlier
 ):
-    class KilledError(BaseException):
-        pass
+    for span in earlier:
+        add(corpus, span)
+        look(NUMBERED)
+    add(corpus, "span-2")
+    remember = module._remember
 
-    def killed(*_):
-        raise KilledError
+    def killed_after_submitting(path, span):
+        if span is not None:
+            raise KilledError
+        return remember(path, span)
 
-    add(corpus, "span-1")
     with monkeypatch.context() as patched:
-        patched.setattr(module, "_write_memory", killed)
+        patched.setattr(module, "_remember", killed_after_submitting)
         with pytest.raises(KilledError):
             look(NUMBERED)
-    assert look(NUMBERED).run is not None
-    assert len(vertex.server.jobs) == 1
+    came = look(NUMBERED)
+    assert came.run.found
+    assert spans_run(vertex.server) == [*(["1"] if earlier else []), "2"]
     assert look(NUMBERED).run is None
 
 
@@ -175,9 +197,9 @@ def test_a_memory_that_cannot_be_read_is_named(look, corpus, pipeline):
     add(corpus, "span-1")
     look(NUMBERED)
     memory = Path(pipeline.root, MEMORY_FILE)
-    assert json.loads(memory.read_text())["name"] == "1"
+    assert json.loads(memory.read_text())["span"]["name"] == "1"
     assert not list(memory.parent.glob("*.partial"))
-    for text in ("", "[]", '{"name": "1"}'):
+    for text in ("", "[]", '{"span": null}', '{"written": "", "span": {"name": "1"}}'):
         memory.write_text(text)
         with pytest.raises(BadInputError, match=rf"{memory} does not tell .*; delete it"):
             look(NUMBERED)

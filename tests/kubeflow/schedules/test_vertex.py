@@ -12,7 +12,7 @@ from kubeflow.names import SCHEDULED_TIME
 from kubeflow.schedules.apply import apply_schedule, wanted_schedule
 from kubeflow.schedules.asking import ServiceError
 from kubeflow.schedules.google_client import account_of
-from kubeflow.schedules.service import WantedRun
+from kubeflow.schedules.service import Outcome, WantedRun
 from kubeflow.schedules.vertex import connect_to_vertex
 from models.errors import BadInputError
 from pipeline.cluster_config import ClusterConfig, ScheduleConfig
@@ -62,14 +62,34 @@ def test_a_run_is_submitted_once_however_often_it_is_tried(vertex):
     run = WantedRun(vertex.compile(), "digits-for-2026-01-31", {"data_date": "2026-01-31"})
     vertex.server.fail("POST", "/pipelineJobs", status=503, carried_out=True)
     submitted = vertex.service.submit(run)
-    assert vertex.service.submit(run) == submitted
+    again = vertex.service.submit(run)
+    assert (again, again.found) == (submitted, True)
     (job,) = vertex.server.jobs.values()
     assert job["runtimeConfig"]["parameterValues"] == {"data_date": "2026-01-31"}
     assert job["serviceAccount"] == CLUSTER.service_account
     assert submitted.address.endswith("/runs/digits-for-2026-01-31?project=my-project")
-    assert not vertex.service.is_done(submitted)
-    job["state"] = "PIPELINE_STATE_FAILED"
-    assert vertex.service.is_done(submitted)
+
+
+def test_an_outcome_is_told_with_the_services_reason_once_there_is_one(vertex):
+    run = vertex.service.submit(WantedRun(vertex.compile(), "digits-span-1", {"span": "1"}))
+    assert vertex.service.outcome(run) is None
+    (job,) = vertex.server.submitted()
+    vertex.server.end(job, "failed", "The DAG failed because\nsome tasks failed: [Trainer].")
+    assert vertex.service.outcome(run) == Outcome(
+        "failed", "The DAG failed because some tasks failed: [Trainer]."
+    )
+    vertex.server.end(job, "succeeded")
+    assert vertex.service.outcome(run) == Outcome("succeeded")
+
+
+def test_without_a_reason_of_the_run_its_failed_tasks_tell_one(vertex):
+    run = vertex.service.submit(WantedRun(vertex.compile(), "digits-span-1", {"span": "1"}))
+    (job,) = vertex.server.submitted()
+    vertex.server.end(job, "cancelled")
+    assert vertex.service.outcome(run) == Outcome("cancelled", "the service does not say why")
+    failed = {"taskName": "Trainer", "state": "FAILED", "error": {"code": 9, "message": "OOM"}}
+    job["jobDetail"] = {"taskDetails": [{"taskName": "Transform", "state": "SUCCEEDED"}, failed]}
+    assert vertex.service.outcome(run) == Outcome("cancelled", "Trainer: OOM")
 
 
 @pytest.mark.parametrize("state", ["FAILED", "CANCELLED"])
@@ -79,6 +99,7 @@ def test_a_run_that_failed_is_submitted_again_under_another_id(vertex, state):
         vertex.service.submit(run)
         list(vertex.server.jobs.values())[-1]["state"] = f"PIPELINE_STATE_{state}"
     third = vertex.service.submit(run)
+    assert not third.found
     assert third.address.endswith("/runs/digits-span-1-3?project=my-project")
     assert third.id in vertex.server.jobs
     assert vertex.service.submit(run) == third

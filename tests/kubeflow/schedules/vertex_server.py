@@ -6,6 +6,7 @@ import datetime
 import re
 from typing import Any
 
+from kubeflow.schedules.service import End
 from tests.kubeflow.schedules.loopback import Asked, LoopbackService, RefusedError
 
 PARENT = "projects/my-project/locations/us-central1"
@@ -26,6 +27,17 @@ class VertexServer(LoopbackService):
         return [
             one["state"].lower() for one in self.schedules.values() if one["displayName"] == name
         ]
+
+    def submitted(self) -> list[dict[str, Any]]:
+        return list(self.jobs.values())
+
+    def data_date(self, run: dict[str, Any]) -> str:
+        return run["runtimeConfig"]["parameterValues"]["data_date"]
+
+    def end(self, run: dict[str, Any], how: End, message: str = "") -> None:
+        run["state"] = f"PIPELINE_STATE_{how.upper()}"
+        if message:
+            run["error"] = {"code": 9, "message": message}
 
     def error(self, status: int, message: str) -> Any:
         return {"error": {"code": status, "message": message, "status": STATUSES.get(status, "")}}
