@@ -14,6 +14,9 @@ LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 # The node whose settings are those of every node that is not named.
 EVERY_NODE = "default"
 CRON_FIELDS = 5
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+KUBERNETES = "kubernetes:"
+KUBERNETES_SECRET = re.compile(r"[a-z0-9][a-z0-9.-]*/[\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,9 @@ class ClusterConfig:
     training: TrainingJob | None = None
     schedule: ScheduleConfig | None = None
     kfp: KfpConfig = field(default_factory=KfpConfig)
+    # Variables of the nodes' containers, by where their values lie: kubernetes:SECRET/KEY for
+    # Kubeflow, secret:projects/P/secrets/S/versions/V of Google Secret Manager, or file:gs://….
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, value in self.labels.items():
@@ -145,6 +151,8 @@ class ClusterConfig:
                     f"cluster.labels: {name}: {value} must be lower-case letters, digits, - and _ "
                     "(at most 63), the name beginning with a letter"
                 )
+        for name, place in self.secrets.items():
+            _check_secret(name, place)
 
     def needs_of(self, node: str) -> NodeNeeds:
         """What the node is given, `default` filling in what its own settings leave out."""
@@ -154,6 +162,19 @@ class ClusterConfig:
                 name: value if value is not None else getattr(every, name)
                 for name, value in vars(own).items()
             }
+        )
+
+
+def _check_secret(name: str, place: str) -> None:
+    """The value itself may have been written there: no error repeats it."""
+    if not VARIABLE.fullmatch(name):
+        raise ValueError(f"cluster.secrets: {name!r} cannot be the name of a variable")
+    kubernetes = place.removeprefix(KUBERNETES)
+    known = place.startswith(("secret:", "file:"))
+    if not known and (kubernetes == place or not KUBERNETES_SECRET.fullmatch(kubernetes)):
+        raise ValueError(
+            f"cluster.secrets.{name} must say where the value lies (kubernetes:SECRET/KEY, "
+            "secret:projects/P/secrets/S/versions/V or file:gs://…): the value itself is a secret"
         )
 
 

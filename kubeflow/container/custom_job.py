@@ -29,6 +29,8 @@ from models.errors import PreemptedError, W2vError
 log = logging.getLogger(__name__)
 
 EXECUTOR_KEY = "executor"  # in custom_config: the class path of what the job runs
+# Instead of TFX's own entry point: it tells every error as a traceback and exit code 1.
+ENTRY_POINT = ("python", "-m", "kubeflow.container.job")
 SECONDS_BETWEEN_LOOKS = 30.0
 ENDED_WELL = {JobState.JOB_STATE_SUCCEEDED}
 ENDED = ENDED_WELL | {
@@ -71,6 +73,10 @@ class _JobWriter(VertexJobClient):
 
     def create_client(self) -> None:
         pass
+
+    def generate_container_command(self, *work: Any) -> list[str]:
+        command = super().generate_container_command(*work)
+        return [*ENTRY_POINT, *command[command.index("--executor_class_path") :]]
 
 
 def wanted_job(

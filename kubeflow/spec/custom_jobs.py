@@ -47,7 +47,11 @@ def custom_job_of(cluster: ClusterConfig, job: TrainingJob, name: str, image: st
         "worker_pool_specs": _pools(job, job.image or image),
         "scheduling": {
             "timeout": f"{round(job.hours * SECONDS_OF_AN_HOUR)}s",
-            # Workers wait for each other: one that comes back alone would wait for ever.
+            # Vertex AI starts a worker again that ended with any code but 0, unless it knows the
+            # error for a lasting one: at most five times, then the whole job at most three times.
+            # So a machine that is taken away (exit code 143, its work saved) needs nothing more;
+            # disable_retries would end its job. Workers wait for each other: one that came back
+            # alone would wait for ever.
             "restart_job_on_worker_restart": True,
             **({"strategy": "SPOT"} if job.spot else {}),
         },

@@ -39,6 +39,9 @@ def test_a_node_selector_is_read_from_a_config():
         ("cluster.training={machine: cloud-tpu, workers: 0}", "workers must be at least 1"),
         ("cluster.training={machine: cloud-tpu, hours: 0}", "hours must be above 0"),
         ("cluster.kfp.token=abc", "a token is no part of a config"),
+        ("cluster.secrets.2ND=file:gs://b/it", "'2ND' cannot be the name of a variable"),
+        ("cluster.secrets.HOOK=https://hooks.example.org/T0/B0", "the value itself is a secret"),
+        ("cluster.secrets.HOOK=kubernetes:hooks.example.org", "kubernetes:SECRET/KEY"),
         ("alerts.webhook=https://hooks.example.org/T0/B0", "the address itself is a secret"),
     ],
 )

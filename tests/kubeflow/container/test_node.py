@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,20 @@ def test_a_try_that_takes_too_long_is_ended_with_one_sentence():
     )
     assert told.returncode == 1
     assert "w2v: The node was not done after 1e-07 hours, its limit; give it more" in told.stderr
+
+
+def test_a_secret_is_where_clients_of_other_services_look_for_it(tmp_path, monkeypatch, caplog):
+    # Given one that lies somewhere, and one that does not
+    monkeypatch.setenv("HOOK", "")  # so that it is taken away afterwards
+    (tmp_path / "hook").write_text("s3cr3t\n")
+    told = [f"HOOK=file:{tmp_path}/hook", f"TOKEN=file:{tmp_path}/token"]
+    # When a node runs that may need both
+    flags = [word for one in told for word in ("--secret", one)]
+    assert run("Notes", tmp_path, *flags, notes=str(tmp_path / "notes")) == 0
+    # Then it has the one, and its log says why it has not the other
+    assert os.environ["HOOK"] == "s3cr3t"
+    assert f"cluster.secrets.TOKEN says file:{tmp_path}/token, which cannot be read" in caplog.text
+    assert "s3cr3t" not in caplog.text
 
 
 def test_inputs_without_a_type_get_the_one_that_the_component_declares(tmp_path):

@@ -10,8 +10,9 @@ from kubeflow.container.parameters import apply_parameters, bound_name, runtime_
 from models.errors import BadInputError
 from models.training.config import TrainingConfig
 from models.training.node import CONFIG_KEY
+from models.training.tuning import TuningConfig
 from pipeline.config import load_config
-from pipeline.node_options import trainer_config
+from pipeline.node_options import trainer_config, tuner_config
 from schemas.properties import from_json, to_json
 
 
@@ -57,6 +58,60 @@ def test_a_bound_is_found_by_its_trial(config):
 
 def test_names_of_bounds_are_what_services_take():
     assert bound_name("unpadded@speaker:*") == "max_wer_unpadded_speaker"
+
+
+def test_a_release_notes_down_what_differs_from_the_config_and_nothing_else():
+    defaults = {"span": "", "steps_1": 100, "steps_2": 50, "max_wer_unpadded": 0.05}
+    properties = {
+        "runtime_parameters": "{}",
+        "name": "demo",
+        "this_run_defaults": json.dumps(defaults),
+        "this_run_span": "2026-01-31",
+        # Services hand on every number as a double
+        "this_run_steps_1": 7.0,
+        "this_run_steps_2": 50.0,
+        "this_run_max_wer_unpadded": 1.0,
+    }
+    noted = apply_parameters(properties)
+    assert noted == {
+        "name": "demo",
+        "runtime_parameters": '{"max_wer_unpadded": 1.0, "span": "2026-01-31", "steps_1": 7}',
+    }
+
+
+def learning_parameters(config, **tuning) -> dict[str, tuple[str, ...]]:
+    """The nodes of each parameter of the training."""
+    tuned = dataclasses.replace(config, tuning=TuningConfig(trial_steps=10, **tuning))
+    return {
+        one.name: one.nodes
+        for one in runtime_parameters(tuned)
+        if one.name.startswith(("learning_rate_", "steps_"))
+    }
+
+
+def test_what_a_tuner_searches_is_no_runtime_parameter(config):
+    assert learning_parameters(config) == {}
+    rates_alone = learning_parameters(config, steps_factor=None)
+    assert set(rates_alone) == {"steps_1", "steps_2"}
+    # Of a single stage it searches no steps.
+    first, _ = config.training.stages
+    one_stage = dataclasses.replace(config.training, stages=(first,))
+    assert set(learning_parameters(dataclasses.replace(config, training=one_stage))) == {"steps_1"}
+
+
+def test_what_a_tuner_leaves_alone_reaches_its_trials_as_well(config):
+    spared = learning_parameters(config, learning_rate_factor=None, steps_factor=None)
+    assert spared == dict.fromkeys(
+        ("learning_rate_1", "steps_1", "learning_rate_2", "steps_2"), ("Tuner", "Trainer")
+    )
+
+
+def test_a_trial_has_the_rate_that_its_run_was_told(config):
+    tuning = TuningConfig(trial_steps=10, learning_rate_factor=None)
+    tuner = {"custom_config": json.dumps(tuner_config(config, tuning, "gs://bucket"))}
+    changed = apply_parameters(tuner | {"this_run_learning_rate_2": 1e-5})
+    assert training_in(changed).stages[1].learning_rate == 1e-5
+    assert json.loads(changed["custom_config"])["tuning"] == to_json(tuning)
 
 
 def test_executors_are_not_told_what_is_meant_for_the_entry_point(trainer):

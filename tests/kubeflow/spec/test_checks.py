@@ -1,6 +1,7 @@
 """What a cluster cannot run is refused when it is compiled, in one sentence with the cure."""
 
 import dataclasses
+import re
 
 import pytest
 from tfx.components import InfraValidator
@@ -73,12 +74,40 @@ def test_a_checkpoint_that_the_image_holds_is_taken(config):
     refuse_config(with_setting(config, "model.checkpoint", shipped), ROOT, "vertex")
 
 
+@pytest.mark.parametrize(
+    ("target", "cure"),
+    [
+        ("vertex", "cluster.secrets.HOOK=secret:projects/P/secrets/S/versions/V"),
+        ("kfp", "cluster.secrets.HOOK=kubernetes:SECRET/KEY"),
+    ],
+)
+def test_a_variable_that_no_container_has_with_how_it_gets_one(target, cure, config, tmp_path):
+    said = refusal(with_setting(config, "alerts.webhook", "env:HOOK"), tmp_path, target=target)
+    assert said == (
+        f"alerts.webhook (env:HOOK): nodes' containers have no such variable; add --set {cure}"
+    )
+
+
 @pytest.mark.parametrize("target", ["vertex", "kfp"])
-@pytest.mark.parametrize("place", ["env:HOOK", "file:/home/me/hook", "file:~/hook"])
+@pytest.mark.parametrize("place", ["file:/home/me/hook", "file:~/hook"])
 def test_a_webhook_where_no_container_finds_it(place, target, config, tmp_path):
     said = refusal(with_setting(config, "alerts.webhook", place), tmp_path, target=target)
-    assert said.startswith(f"alerts.webhook ({place}): nodes' containers have no such variable")
-    assert "secret:projects/P/secrets/S/versions/V of Secret Manager, or file:gs://" in said
+    assert said.startswith(f"alerts.webhook ({place}): nodes' containers have no such file; let it")
+    assert "secret:projects/P/secrets/S/versions/V or file:gs://" in said
+
+
+@pytest.mark.parametrize(
+    ("target", "place", "said"),
+    [
+        ("kfp", "file:/home/me/hook", "nodes' containers have no such file"),
+        ("vertex", "kubernetes:hooks/slack", "is a secret of Kubernetes, of which Vertex AI has"),
+    ],
+)
+def test_a_secret_where_no_container_finds_it(target, place, said, config, tmp_path):
+    elsewhere = with_setting(config, "cluster.secrets", {"HOOK": place})
+    refused = refusal(elsewhere, tmp_path, target=target)
+    assert refused.startswith(f"cluster.secrets.HOOK ({place})")
+    assert said in refused
 
 
 @pytest.mark.parametrize("place", ["", "file:gs://bucket/hook", "secret:projects/p/secrets/s"])
@@ -95,9 +124,27 @@ def test_a_webhook_that_a_container_finds_is_taken(place, config):
 )
 def test_a_destination_that_needs_a_token(name, destination, config, tmp_path):
     to = DestinationsConfig(**{name: destination})
-    said = refusal(with_setting(config, "release.destinations", to), tmp_path, target="kfp")
+    half = with_setting(config, "cluster.secrets", {"KAGGLE_KEY": "kubernetes:tokens/kaggle"})
+    said = refusal(with_setting(half, "release.destinations", to), tmp_path, target="kfp")
     assert said.startswith(f"release.destinations.{name} needs a token")
+    assert re.search(r"cluster\.secrets\.(HF_TOKEN|KAGGLE_API_TOKEN)=kubernetes:SECRET/KEY", said)
     assert "publish the release folder from home" in said
+
+
+@pytest.mark.parametrize(
+    "variables", [{"HF_TOKEN", "KAGGLE_API_TOKEN"}, {"HF_TOKEN", "KAGGLE_KEY", "KAGGLE_USERNAME"}]
+)
+@pytest.mark.parametrize(
+    ("target", "place"),
+    [("kfp", "kubernetes:tokens/it"), ("vertex", "secret:projects/p/secrets/s")],
+)
+def test_destinations_whose_tokens_are_secrets_are_taken(variables, target, place, config):
+    to = DestinationsConfig(
+        hugging_face=HuggingFaceConfig(repo="me/commands"),
+        kaggle=KaggleConfig(handle="me/commands/tensorFlow2/base"),
+    )
+    known = with_setting(config, "cluster.secrets", dict.fromkeys(variables, place))
+    refuse_config(with_setting(known, "release.destinations", to), ROOT, target)
 
 
 def test_a_destination_of_the_service_accounts_own_is_taken(config):
@@ -105,11 +152,16 @@ def test_a_destination_of_the_service_accounts_own_is_taken(config):
     refuse_config(with_setting(config, "release.destinations", to), ROOT, "vertex")
 
 
-@pytest.mark.parametrize("target", ["vertex", "kfp"])
-def test_a_metadata_server_of_ones_own(target, config, tmp_path):
-    server = "mysql://me@db.example.org:3306/w2v"
-    said = refusal(with_setting(config, "runner.metadata", server), tmp_path, target=target)
-    assert said.startswith(f"runner.metadata ({server}) is of `w2v run` alone; take it away")
+def test_a_metadata_server_that_is_the_container_itself(config, tmp_path):
+    server = "mysql://me@localhost:3306/w2v"
+    said = refusal(with_setting(config, "runner.metadata", server), tmp_path)
+    assert said.startswith(f"runner.metadata ({server}): in a node's container")
+
+
+@pytest.mark.parametrize("place", ["env:PASSWORD", "file:/home/me/password"])
+def test_a_password_that_lies_where_no_container_finds_it(place, config, tmp_path):
+    said = refusal(with_setting(config, "runner.metadata_password", place), tmp_path)
+    assert said.startswith(f"runner.metadata_password ({place}): nodes' containers have no such")
 
 
 def test_an_engine_that_is_the_container_itself(config, tmp_path):
