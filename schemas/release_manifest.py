@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 MANIFEST_FILE = "manifest.json"
+RuntimeValue = int | float | str
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,46 @@ class PublishedFile:
 
 
 @dataclass(frozen=True)
+class SplitFigures:
+    """What was read for one split, and how many utterances were kept out."""
+
+    utterances: int
+    hours: float
+    speakers: int
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class TrainingFigures:
+    """What the fine-tuning took and gave, over all its processes."""
+
+    steps: int
+    audio_hours: float
+    seconds: float
+    dev_wer_before: float
+    dev_wer_after: float
+    # Of the chief's machine alone where workers were several.
+    kilowatt_hours: float
+    electricity_counted: bool  # by the machine's own meters; else it is CodeCarbon's estimate
+    hardware: str
+
+
+def runtime_values_text(values: Mapping[str, RuntimeValue]) -> str:
+    """Runtime parameters for a reader.
+
+    >>> runtime_values_text({"steps_1": 4000, "max_wer_unpadded": 0.2})
+    'max_wer_unpadded = 0.2, steps_1 = 4000'
+    """
+    return ", ".join(f"{name} = {value}" for name, value in sorted(values.items()))
+
+
+@dataclass(frozen=True)
 class Provenance:
-    """What made the release. Digests, so that equal inputs are seen to be equal."""
+    """What made the release. Digests, so that equal inputs are seen to be equal.
+
+    The config is the one that was compiled: where a run on a cluster was told values of its own,
+    `runtime_parameters` has them. Manifests from before something was written down load without it.
+    """
 
     checkpoint: str
     checkpoint_sha256: str
@@ -26,6 +66,15 @@ class Provenance:
     data_fingerprint: str
     data_span: int
     code_version: str
+    # By name, those that differ from the config's.
+    runtime_parameters: dict[str, RuntimeValue] = field(default_factory=dict)
+    splits: dict[str, SplitFigures] = field(default_factory=dict)
+    training: TrainingFigures | None = None  # None where the trained model says nothing of it
+
+    @property
+    def runtime_parameters_text(self) -> str:
+        """What the run was told; empty where it was told nothing."""
+        return runtime_values_text(self.runtime_parameters)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.release_pusher.config import ReleaseConfig
+from components.release_pusher.config import RUNTIME_PARAMETERS, ReleaseConfig
 from components.release_pusher.executor import Executor
 from components.run_reporter.config import AlertsConfig
 from schemas.properties import to_json
@@ -20,6 +20,7 @@ class ReleasePusherSpec(ComponentSpec):
         "name": ExecutionParameter(type=str),
         "config_sha256": ExecutionParameter(type=str),
         "code_version": ExecutionParameter(type=str),
+        RUNTIME_PARAMETERS: ExecutionParameter(type=str),
     }
     INPUTS = {
         "model": ChannelParameter(type=standard_artifacts.Model),
@@ -66,6 +67,8 @@ class ReleasePusher(base_component.BaseComponent):
                 name=name,
                 config_sha256=config_sha256,
                 code_version=code_version,
+                # On a cluster the container's entry point says what there is.
+                runtime_parameters="{}",
                 pushed_model=types.Channel(type=standard_artifacts.PushedModel),
             )
         )

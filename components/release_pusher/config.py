@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from components.release_pusher.destinations.config import DestinationsConfig
 from components.release_pusher.pages.config import PageConfig
 
+# The node's property: what a run on a cluster was told in place of the config's values, as JSON.
+RUNTIME_PARAMETERS = "runtime_parameters"
+
 
 @dataclass(frozen=True)
 class ReleaseConfig:

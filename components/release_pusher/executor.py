@@ -12,25 +12,27 @@ from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 
 from components.release_gate.report import HTML_FILE
-from components.release_pusher.config import ReleaseConfig
+from components.release_pusher.config import RUNTIME_PARAMETERS, ReleaseConfig
 from components.release_pusher.destinations.delivery import DeliveryError, push_to
 from components.release_pusher.destinations.destination import Delivered
 from components.release_pusher.hub import archive_url, publish_hub, web_address
-from components.release_pusher.layout import REPORT_FOLDER
-from components.release_pusher.pages.facts import read_facts
-from components.release_pusher.pages.writing import hub_page
+from components.release_pusher.layout import CARD_FILE, REPORT_FOLDER
+from components.release_pusher.pages.facts import facts_of, read_facts
+from components.release_pusher.pages.writing import hub_page, model_card
 from components.release_pusher.releases import Publication, keep_last, publish
 from components.run_reporter.alert import success
 from components.run_reporter.config import AlertsConfig
 from components.run_reporter.links import file_page
 from components.run_reporter.webhook import tell
+from components.speech_example_gen.config import SPLITS
 from components.wer_evaluator.scores import read_scores, whole
 from models import filesystem
 from models.artifact_kinds import HubKind
 from models.export.artifacts import hub_folders, shipped_folders
+from models.training.history import HISTORY_FILE, History
 from schemas import model_properties
 from schemas.properties import from_json
-from schemas.release_manifest import Provenance
+from schemas.release_manifest import Provenance, SplitFigures, TrainingFigures
 
 Artifacts = dict[str, list[Artifact]]
 
@@ -47,14 +49,18 @@ class Executor(base_executor.BaseExecutor):
             return
         evaluation = artifact_utils.get_single_uri(input_dict["evaluation"])
         exported = artifact_utils.get_single_uri(input_dict["model"])
+        report = artifact_utils.get_single_uri(input_dict["report"])
         release = from_json(ReleaseConfig, exec_properties["release"])
         publication = publish(
             release.folder,
             exec_properties["name"],
             sources=shipped_folders(exported),
-            evidence={REPORT_FOLDER: artifact_utils.get_single_uri(input_dict["report"])},
+            evidence={REPORT_FOLDER: report},
             wer={score.trial: score.wer for score in whole(read_scores(evaluation))},
             provenance=_provenance(input_dict, exec_properties),
+            pages=lambda manifest: {
+                CARD_FILE: model_card(facts_of(manifest, report), release.page)
+            },
         )
         pushed.set_int_custom_property("pushed", 1)
         pushed.set_int_custom_property("already", int(publication.already))
@@ -121,4 +127,37 @@ def _provenance(input_dict: Artifacts, exec_properties: dict[str, Any]) -> Prove
         data_fingerprint=examples.get_string_custom_property("input_fingerprint"),
         data_span=examples.get_int_custom_property("span"),
         code_version=exec_properties["code_version"],
+        runtime_parameters=json.loads(exec_properties[RUNTIME_PARAMETERS]),
+        splits={name: _split_figures(examples, name) for name in SPLITS},
+        training=_training_figures(artifact_utils.get_single_instance(input_dict["model"])),
+    )
+
+
+def _split_figures(examples: Artifact, split: str) -> SplitFigures:
+    return SplitFigures(
+        utterances=examples.get_int_custom_property(f"{split}_utterances"),
+        hours=examples.get_float_custom_property(f"{split}_hours"),
+        speakers=examples.get_int_custom_property(f"{split}_speakers"),
+        quarantined=examples.get_int_custom_property(f"{split}_quarantined"),
+    )
+
+
+def _training_figures(exported: Artifact) -> TrainingFigures | None:
+    """From beside the trained model, where it still lies there."""
+    trained = exported.get_string_custom_property(model_properties.TRAINED_MODEL)
+    text = (
+        filesystem.read_text_if_there(filesystem.join(trained, HISTORY_FILE)) if trained else None
+    )
+    if text is None:
+        return None
+    history = History.from_json(json.loads(text))
+    return TrainingFigures(
+        steps=history.evaluations[-1].step,
+        audio_hours=history.audio_seconds / 3600,
+        seconds=history.seconds,
+        dev_wer_before=history.initial_wer,
+        dev_wer_after=history.best.wer,
+        kilowatt_hours=history.kilowatt_hours,
+        electricity_counted=history.electricity_counted,
+        hardware=history.hardware,
     )

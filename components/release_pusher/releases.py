@@ -5,6 +5,7 @@
          tflite/…                      what a phone loads
          onnx/…                        what ONNX Runtime loads
          report/…                      why it was let out
+         MODEL_CARD.md                 what it is for, from what, how good, and its limits
          manifest.json                 what it is, SHA-256 of every file
 
 On a disk or in an object store; how a version appears there is told in `release_store`. Publishing
@@ -19,7 +20,7 @@ import contextlib
 import dataclasses
 import datetime
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,15 @@ class Publication:
     already: bool = False
 
 
+# Texts about a version, by their place in it.
+Pages = Callable[[ReleaseManifest], dict[str, str]]
+
+
+def no_pages(manifest: ReleaseManifest) -> dict[str, str]:
+    """A release that nothing is told of but its manifest."""
+    return {}
+
+
 def publish(
     folder: str | Path,
     name: str,
@@ -58,10 +68,12 @@ def publish(
     evidence: dict[str, str],
     wer: dict[str, float],
     provenance: Provenance,
+    pages: Pages = no_pages,
 ) -> Publication:
     """Publish `sources` (folders by their place in the release; "" is its top) as a new version.
 
-    `evidence` goes beside them, but the same sources with other evidence are no new version.
+    `evidence` goes beside them, and so do the `pages` that the manifest is told by; but the same
+    sources with other evidence are no new version.
     Content that `w2v rollback` withdrew is refused as long as the rollback's release is kept:
     a retried or scheduled push must not bring it back behind the back of whoever withdrew it.
     """
@@ -79,7 +91,7 @@ def publish(
             wer=wer,
             provenance=provenance,
         )
-        return _publish(store, model | report, draft)
+        return _publish(store, model | report, draft, pages)
 
 
 def roll_back(folder: str | Path, to: int | None = None) -> Publication:
@@ -169,7 +181,9 @@ def _differences(release: str, manifest: ReleaseManifest) -> list[str]:
     ]
 
 
-def _publish(store: ReleaseStore, files: dict[str, str], draft: ReleaseManifest) -> Publication:
+def _publish(
+    store: ReleaseStore, files: dict[str, str], draft: ReleaseManifest, pages: Pages = no_pages
+) -> Publication:
     """Publish files (by their place in the release) under the next number, unless it is done."""
     if done := _done(store, draft):
         return done
@@ -181,11 +195,20 @@ def _publish(store: ReleaseStore, files: dict[str, str], draft: ReleaseManifest)
             version = store.next_number()
             if done := _done(store, draft):
                 return done
-            manifest = dataclasses.replace(draft, version=version)
+            manifest = _with_pages(dataclasses.replace(draft, version=version), pages, staged)
             text = json.dumps(dataclasses.asdict(manifest), indent=1)
             filesystem.write_text(filesystem.join(staged, MANIFEST_FILE), text)
             if store.appear(staged, version):
                 return Publication(manifest, store.place(version))
+
+
+def _with_pages(manifest: ReleaseManifest, pages: Pages, staged: str) -> ReleaseManifest:
+    """The manifest of a staged release with the pages that tell of this very version."""
+    written = {}
+    for place, text in pages(manifest).items():
+        written[place] = filesystem.join(staged, place)
+        filesystem.write_text(written[place], text)
+    return dataclasses.replace(manifest, files=(*manifest.files, *_describe(written)))
 
 
 def _done(store: ReleaseStore, draft: ReleaseManifest) -> Publication | None:

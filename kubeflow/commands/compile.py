@@ -10,7 +10,11 @@ import click
 @click.command()
 @click.argument("config")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
-@click.option("--root", required=True, help="Bucket for artifacts, such as gs://my-bucket/w2v.")
+@click.option(
+    "--root",
+    required=True,
+    help="Bucket for artifacts, such as gs://my-bucket/w2v; runs with another are refused.",
+)
 @click.option(
     "--target",
     type=click.Choice(["vertex", "kfp"]),

@@ -18,17 +18,21 @@ from typing import Any, Literal
 from google.protobuf import json_format
 
 from components.release_gate.config import GateConfig
+from components.release_pusher.config import RUNTIME_PARAMETERS
 from components.speech_example_gen.properties import custom_config, read_settings
-from kubeflow.names import DATA_DATE, SPAN
+from kubeflow.names import DATA_DATE, LEARNING_RATE, SPAN, STEPS
 from models.errors import BadInputError
 from models.training.config import TrainingConfig
 from models.training.node import CONFIG_KEY
+from models.training.tuning import TuningConfig
 from pipeline.config import RunConfig
 from schemas.properties import from_json, to_json
 
 Value = str | int | float
 TASK_PREFIX = "this_run_"
-LEARNING_RATE, STEPS, MAX_WER = "learning_rate_", "steps_", "max_wer_"
+MAX_WER = "max_wer_"
+# Given to the task that writes down what a run was told: what the config says itself, as JSON.
+DEFAULTS = "defaults"
 
 
 @dataclass(frozen=True)
@@ -53,24 +57,31 @@ def runtime_parameters(config: RunConfig) -> list[RuntimeParameter]:
     return [
         RuntimeParameter(SPAN, "STRING", "", ("SpeechExampleGen",), "span to read; empty: newest"),
         RuntimeParameter(DATA_DATE, "STRING", "", readers, "the span's date, or a schedule's time"),
-        *_of_training(config.training),
+        *_of_training(config.training, config.tuning),
         *_of_gate(config.gate),
     ]
 
 
-def _of_training(training: TrainingConfig) -> Iterator[RuntimeParameter]:
+def _of_training(
+    training: TrainingConfig, tuning: TuningConfig | None
+) -> Iterator[RuntimeParameter]:
+    """What a Tuner searches is none: what it finds would silently take its place."""
+    learners = ("Tuner", "Trainer") if tuning else ("Trainer",)
+    finds_rates = bool(tuning and tuning.learning_rate_factor)
+    # The last stage has what the others leave of the sum: it is found with them.
+    finds_steps = bool(tuning and tuning.steps_factor and len(training.stages) > 1)
     for number, stage in enumerate(training.stages, start=1):
         about = f"of training stage {number} ({stage.trains})"
-        yield RuntimeParameter(
-            f"{LEARNING_RATE}{number}",
-            "NUMBER_DOUBLE",
-            float(stage.learning_rate),
-            ("Trainer",),
-            f"peak learning rate {about}",
-        )
-        yield RuntimeParameter(
-            f"{STEPS}{number}", "NUMBER_INTEGER", stage.steps, ("Trainer",), f"steps {about}"
-        )
+        if not finds_rates:
+            rate = float(stage.learning_rate)
+            name = f"{LEARNING_RATE}{number}"
+            yield RuntimeParameter(
+                name, "NUMBER_DOUBLE", rate, learners, f"peak learning rate {about}"
+            )
+        if not finds_steps:
+            yield RuntimeParameter(
+                f"{STEPS}{number}", "NUMBER_INTEGER", stage.steps, learners, f"steps {about}"
+            )
 
 
 def _of_gate(gate: GateConfig) -> Iterator[RuntimeParameter]:
@@ -98,6 +109,8 @@ def apply_parameters(properties: Mapping[str, Any], timezone: str = "UTC") -> di
         if name.startswith(TASK_PREFIX)
     }
     own = {name: value for name, value in properties.items() if not name.startswith(TASK_PREFIX)}
+    if DEFAULTS in told:
+        return own | {RUNTIME_PARAMETERS: _differing(told, json.loads(told[DEFAULTS]))}
     try:
         if told.get(SPAN) or told.get(DATA_DATE):
             own["custom_config"] = _with_span(own, told, timezone)
@@ -108,6 +121,16 @@ def apply_parameters(properties: Mapping[str, Any], timezone: str = "UTC") -> di
     except ValueError as error:
         raise BadInputError(f"The run's parameters are wrong: {error}.") from error
     return own
+
+
+def _differing(told: Mapping[str, Any], defaults: Mapping[str, Value]) -> str:
+    """What is not as the config says; a service hands on every number as a double."""
+    differing = {
+        name: type(default)(told[name])
+        for name, default in defaults.items()
+        if told[name] != default
+    }
+    return json.dumps(differing, sort_keys=True)
 
 
 def _with_span(own: Mapping[str, Any], told: Mapping[str, Any], timezone: str) -> str:

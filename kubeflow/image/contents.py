@@ -11,6 +11,7 @@ built from: there is no second list to forget.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -33,6 +34,7 @@ TPU_PINS = "kubeflow/image/tensorflow-tpu.txt"
 PIN = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[\w.]+)", re.MULTILINE)
 # On its PYTHONPATH; the compiled spec names no other folder.
 PACKAGE_IN_IMAGE = "/opt/wav2vec2-tfx"
+IN_A_CHECKOUT = "build and rehearse in a checkout"
 PYTHON_OF_BASE = re.compile(r"^ARG BASE=python:(?P<version>[\d.]+)", re.MULTILINE)
 Variant = Literal["cpu", "cuda", "tpu"]
 
@@ -40,6 +42,21 @@ Variant = Literal["cpu", "cuda", "tpu"]
 def image_files(root: Path) -> list[str]:
     """The checkout's files that are copied into the image, as sorted paths relative to `root`."""
     return sorted(set(_layout(root).values()))
+
+
+def is_in_image(place: str | Path, root: Path = CHECKOUT) -> bool:
+    """Whether the image has that file of `root`, or some file of that folder.
+
+    Known also where the package is installed, without the checkout's other files.
+
+    >>> is_in_image(CHECKOUT / "models/pretrained/tiny-en"), is_in_image(CHECKOUT / "tests")
+    (True, False)
+    """
+    path = Path(os.path.normpath(place))
+    if not path.is_relative_to(root):
+        return False
+    within = path.relative_to(root)
+    return any(PurePosixPath(file).is_relative_to(within) for _, _, file in _copied(root))
 
 
 def stage_image(to: Path) -> Path:
@@ -54,7 +71,7 @@ def stage_image(to: Path) -> Path:
 
 def image_environment(variant: Variant = "cpu", root: Path = CHECKOUT) -> dict[str, str]:
     """The versions of the distributions that the image has in that variant, by name."""
-    lock = tomllib.loads((root / "uv.lock").read_text(encoding="utf-8"))
+    lock = tomllib.loads(_lock_in(root))
     extras = ("cuda",) if variant == "cuda" else ()
     installed = dict(_installed(lock["package"], _machine_of_image(root), extras))
     if variant == "tpu":
@@ -66,19 +83,21 @@ def image_environment(variant: Variant = "cpu", root: Path = CHECKOUT) -> dict[s
 
 def _layout(root: Path) -> dict[str, str]:
     """The place in the image of each file that is copied there, and which of `root` it is."""
-    ignored = _ignore_rules((root / IGNORE_FILE).read_text(encoding="utf-8"))
-    layout = {}
-    for copy in _copies(_instructions((root / DOCKERFILE).read_text(encoding="utf-8"))):
-        for source in copy.sources:
-            if not (root / source).exists():
-                raise BadInputError(
-                    f"{DOCKERFILE} copies {source}, which is not in {root}; build and rehearse in "
-                    "a checkout."
-                )
-            for file in _files_below(root, source):
-                if not _is_ignored(file, ignored):
-                    layout[copy.place_of(file, source)] = file
-    return layout
+    for source in [source for copy in _copies_of(root) for source in copy.sources]:
+        if not (root / source).exists():
+            raise BadInputError(
+                f"{DOCKERFILE} copies {source}, which is not in {root}; {IN_A_CHECKOUT}."
+            )
+    return {copy.place_of(file, source): file for copy, source, file in _copied(root)}
+
+
+def _lock_in(root: Path) -> str:
+    lock = root / "uv.lock"
+    if not lock.is_file():
+        raise BadInputError(
+            f"The image's packages are those of uv.lock, which is not in {root}; {IN_A_CHECKOUT}."
+        )
+    return lock.read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -110,6 +129,20 @@ def _copies(instructions: list[list[str]]) -> Iterator[_Copy]:
         if instruction.upper() == "COPY" and not any(word.startswith("--from=") for word in words):
             *sources, target = (word for word in words if not word.startswith("--"))
             yield _Copy(sources, target)
+
+
+def _copies_of(root: Path) -> list[_Copy]:
+    return list(_copies(_instructions((root / DOCKERFILE).read_text(encoding="utf-8"))))
+
+
+def _copied(root: Path) -> Iterator[tuple[_Copy, str, str]]:
+    """Each file that is copied and is there, the source it belongs to, and by which instruction."""
+    ignored = _ignore_rules((root / IGNORE_FILE).read_text(encoding="utf-8"))
+    for copy in _copies_of(root):
+        for source in copy.sources:
+            for file in _files_below(root, source):
+                if not _is_ignored(file, ignored):
+                    yield copy, source, file
 
 
 def _files_below(root: Path, source: str) -> Iterator[str]:

@@ -105,4 +105,6 @@ def _note(release: ReleaseManifest, state: str) -> str:
     parts = [told.get(state, "")]
     if release.restores is not None:
         parts.append(f"restores {release.restores}")
+    if values := release.provenance.runtime_parameters_text:
+        parts.append(f"told {values}")
     return ", ".join(filter(None, parts))

@@ -38,6 +38,26 @@ def test_a_manifest_without_the_fields_of_a_rollback_is_an_ordinary_release():
     assert (MANIFEST.restores, MANIFEST.rolled_back_from) == (None, None)
 
 
+def test_what_its_run_was_told_is_read_back_as_it_was_told():
+    told = {"steps_1": 4000, "max_wer_unpadded": 1.0, "span": "2026-01-31"}
+    provenance = dataclasses.replace(MANIFEST.provenance, runtime_parameters=told)
+    manifest = read(dataclasses.asdict(dataclasses.replace(MANIFEST, provenance=provenance)))
+    again = manifest.provenance.runtime_parameters
+    assert {name: (value, type(value)) for name, value in again.items()} == {
+        name: (value, type(value)) for name, value in told.items()
+    }
+    assert manifest.provenance.runtime_parameters_text == (
+        "max_wer_unpadded = 1.0, span = 2026-01-31, steps_1 = 4000"
+    )
+
+
+def test_a_manifest_from_before_that_was_written_down_is_of_a_run_that_was_told_nothing():
+    values = dataclasses.asdict(MANIFEST)
+    del values["provenance"]["runtime_parameters"]
+    assert read(values) == MANIFEST
+    assert MANIFEST.provenance.runtime_parameters_text == ""
+
+
 def test_the_origin_is_where_the_files_were_first_published():
     assert MANIFEST.origin == 3
     assert dataclasses.replace(MANIFEST, restores=1).origin == 1

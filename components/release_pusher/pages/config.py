@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ class PageConfig:
     license: str = ""  # of the model, as an SPDX-like id: apache-2.0
     language: str = ""  # ISO 639: en
     datasets: tuple[str, ...] = ()  # what it was trained on, by their catalogue names
+    # Of the grid that the training ran on, such as 380; what its electricity emitted follows.
+    grams_of_co2_per_kwh: float | None = None
 
     def __post_init__(self) -> None:
         if not PUBLISHER.fullmatch(self.publisher):
@@ -33,6 +36,11 @@ class PageConfig:
         if not LICENSE.fullmatch(self.license):
             raise ValueError(
                 f"release.page.license: {self.license!r} must be an identifier such as apache-2.0"
+            )
+        grams = self.grams_of_co2_per_kwh
+        if grams is not None and not 0 <= grams < math.inf:
+            raise ValueError(
+                f"release.page.grams_of_co2_per_kwh: {grams!r} must be a number from 0 on"
             )
         for dataset in self.datasets:
             if not DATASET.fullmatch(dataset):

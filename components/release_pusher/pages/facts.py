@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -20,9 +19,10 @@ from schemas.release_manifest import ReleaseManifest
 log = logging.getLogger(__name__)
 
 REPORT_FILE = f"{REPORT_FOLDER}/{JSON_FILE}"
-SPLIT_OF_FINGERPRINT = re.compile(r"split:([^,\s]+),num_files:(\d+),total_bytes:(\d+)")
 SAVED_MODEL_FILE = "saved_model.pb"
 WORST_SLICES = 3
+# Of one feature, such as gender or duration; of hundreds of speakers only the worst are told.
+MOST_VALUES_SHOWN = 8
 # Paddings that nobody ships: they are run to be compared with.
 ENDINGS_TO_COMPARE = ("_unmasked", *ENDINGS_TO_EXPLAIN)
 
@@ -36,15 +36,6 @@ class Part:
 
 
 @dataclass(frozen=True)
-class DataSplit:
-    """One split of the corpus that the run read."""
-
-    name: str
-    files: int
-    bytes: int
-
-
-@dataclass(frozen=True)
 class ReleaseFacts:
     """A release as its pages tell of it; without a report there are the manifest's rates alone."""
 
@@ -54,6 +45,8 @@ class ReleaseFacts:
     normalisation: str = ""
     decoding: str = ""
     worst_slices: tuple[Score, ...] = ()
+    # Of the main trial, by the feature that cuts them: gender, duration, …
+    slices: dict[str, tuple[Score, ...]] = field(default_factory=dict)
 
     @property
     def main(self) -> Score | None:
@@ -75,11 +68,6 @@ class ReleaseFacts:
         return PurePosixPath(self.manifest.provenance.checkpoint).name
 
     @property
-    def splits(self) -> list[DataSplit]:
-        found = SPLIT_OF_FINGERPRINT.findall(self.manifest.provenance.data_fingerprint)
-        return [DataSplit(name, int(files), int(size)) for name, files, size in found]
-
-    @property
     def parts(self) -> list[Part]:
         """What can be taken from the release, the SavedModel first."""
         files = self.manifest.files
@@ -93,14 +81,18 @@ class ReleaseFacts:
 
 def read_facts(release: str) -> ReleaseFacts:
     """What a release's folder says of itself."""
-    manifest = read_manifest(release)
+    return facts_of(read_manifest(release), filesystem.join(release, REPORT_FOLDER))
+
+
+def facts_of(manifest: ReleaseManifest, report_folder: str) -> ReleaseFacts:
+    """What is known of a version by its manifest, and by its report wherever that lies."""
     if REPORT_FILE not in {file.path for file in manifest.files}:
         return ReleaseFacts(manifest)
-    report = json.loads(filesystem.read_text(filesystem.join(release, REPORT_FILE)))
+    report = json.loads(filesystem.read_text(filesystem.join(report_folder, JSON_FILE)))
     try:
         return _reported(manifest, report)
     except KeyError as missing:  # a release is never changed, and its report may be an older one
-        log.info("%s of %s has no %s: its pages do without it", REPORT_FILE, release, missing)
+        log.info("%s has no %s: its pages do without it", report_folder, missing)
         return ReleaseFacts(manifest)
 
 
@@ -114,7 +106,21 @@ def _reported(manifest: ReleaseManifest, report: dict[str, Any]) -> ReleaseFacts
         normalisation=about["normalisation"],
         decoding=about["decoding"],
         worst_slices=tuple(_worst_slices(report, scores)),
+        slices=_short_slicings([one for one in scores if one.trial == report["main_trial"]]),
     )
+
+
+def _short_slicings(scores: list[Score]) -> dict[str, tuple[Score, ...]]:
+    """Slices by their feature, where a page has room for all of its values."""
+    found: dict[str, list[Score]] = {}
+    for score in scores:
+        if score.slice:
+            found.setdefault(score.slice.partition(":")[0], []).append(score)
+    return {
+        feature: tuple(several)
+        for feature, several in found.items()
+        if 1 < len(several) <= MOST_VALUES_SHOWN
+    }
 
 
 def _worst_slices(report: dict[str, Any], scores: list[Score]) -> list[Score]:

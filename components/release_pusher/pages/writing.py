@@ -14,6 +14,7 @@ from components.release_pusher.pages.config import PageConfig
 from components.release_pusher.pages.facts import ReleaseFacts
 from components.wer_evaluator.scores import percent
 from models.artifact_kinds import HubKind
+from schemas.release_manifest import TrainingFigures
 
 TEMPLATES = Path(__file__).parent / "templates"
 PIPELINE_TAG = "automatic-speech-recognition"
@@ -29,8 +30,11 @@ def hub_page(facts: ReleaseFacts, kind: HubKind, asset: str, page: PageConfig | 
     return _rendered("hub_page.md", facts, page, kind=kind, asset=asset, example=example)
 
 
-def model_card(facts: ReleaseFacts, repo: str, page: PageConfig | None = None) -> str:
-    """The README.md of a release on Hugging Face, its metadata on top."""
+def model_card(facts: ReleaseFacts, page: PageConfig | None = None, repo: str = "") -> str:
+    """What a release is for, from what, how good and its limits, as the Hub's model cards are.
+
+    `repo` is where it lies on Hugging Face; empty: in a folder of releases.
+    """
     page = page or PageConfig()
     body = _rendered("model_card.md", facts, page, repo=repo)
     return f"---\n{_card_metadata(facts, page)}\n---\n\n{body}"
@@ -44,6 +48,15 @@ def release_mark(facts: ReleaseFacts) -> dict[str, str | int]:
         "version": manifest.version,
         "content_sha256": manifest.content_sha256,
     }
+
+
+def emissions(training: TrainingFigures, grams_per_kwh: float) -> float:
+    """Grams of CO2 that the training's electricity stands for.
+
+    >>> emissions(TrainingFigures(900, 6.0, 80.0, 1.0, 0.1, 2.0, True, "GPU"), 380)
+    760.0
+    """
+    return training.kilowatt_hours * grams_per_kwh
 
 
 def _card_metadata(facts: ReleaseFacts, page: PageConfig) -> str:
@@ -63,6 +76,14 @@ def _card_metadata(facts: ReleaseFacts, page: PageConfig) -> str:
         eval_results=results or None,
     )
     data[CARD_RELEASE_KEY] = release_mark(facts)
+    training = facts.manifest.provenance.training
+    if training and page.grams_of_co2_per_kwh is not None:
+        data["co2_eq_emissions"] = {
+            "emissions": round(emissions(training, page.grams_of_co2_per_kwh), 3),
+            "source": "CodeCarbon's electricity, times the grid's figure that its owner gave",
+            "training_type": "fine-tuning",
+            "hardware_used": training.hardware,
+        }
     return data.to_yaml()
 
 
@@ -85,6 +106,16 @@ def _results(facts: ReleaseFacts, page: PageConfig) -> list[Any]:
     ]
 
 
+def electricity(kilowatt_hours: float) -> str:
+    """
+    >>> electricity(0.0004321), electricity(1234.5)
+    ('0.43 Wh', '1,234.5 kWh')
+    """
+    if kilowatt_hours < 1:
+        return f"{1000 * kilowatt_hours:.2g} Wh" if kilowatt_hours else "0 Wh"
+    return f"{kilowatt_hours:,.1f} kWh"
+
+
 def _rendered(name: str, facts: ReleaseFacts, page: PageConfig, **more: str) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -99,7 +130,12 @@ def _rendered(name: str, facts: ReleaseFacts, page: PageConfig, **more: str) -> 
         "duration": wording.duration,
         "megabytes": wording.megabytes,
         "markdown": wording.markdown,
+        "electricity": electricity,
     }
-    environment.globals |= {"interval": wording.interval, "many": wording.many}
+    environment.globals |= {
+        "interval": wording.interval,
+        "many": wording.many,
+        "emissions": emissions,
+    }
     template = environment.get_template(f"{name}.jinja")
     return template.render(facts=facts, manifest=facts.manifest, main=facts.main, page=page, **more)

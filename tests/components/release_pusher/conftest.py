@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from components.release_pusher.releases import publish
+from components.release_pusher.releases import no_pages, publish
 from schemas.release_manifest import Provenance
 
 PROVENANCE = Provenance("tiny", "c" * 64, "d" * 64, "e" * 64, 0, "1.0")
@@ -38,10 +38,10 @@ def model(tmp_path):
 def push(model):
     """Publish the model with this graph."""
 
-    def push_it(folder, graph=None, evidence=None, name="tiny"):
+    def push_it(folder, graph=None, evidence=None, name="tiny", pages=no_pages):
         if graph is not None:
             (model / "saved_model.pb").write_text(graph)
         sources, wer = {"": str(model)}, {"saved_model/unpadded": 0.01}
-        return publish(folder, name, sources, evidence or {}, wer, PROVENANCE)
+        return publish(folder, name, sources, evidence or {}, wer, PROVENANCE, pages)
 
     return push_it

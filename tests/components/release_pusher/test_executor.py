@@ -11,13 +11,16 @@ from components.release_pusher.config import ReleaseConfig
 from components.release_pusher.destinations.config import DestinationsConfig, HuggingFaceConfig
 from components.release_pusher.destinations.delivery import DeliveryError
 from components.release_pusher.executor import Executor
-from components.release_pusher.releases import list_releases, read_manifest, roll_back
+from components.release_pusher.releases import list_releases, read_manifest, roll_back, verify
 from components.run_reporter.config import AlertsConfig
 from components.wer_evaluator.scores import Score, write_scores
 from models import filesystem
 from models.errors import BadInputError, GateRefusedError
 from models.export.artifacts import ExportedArtifact, write_index
+from models.training.energy import Energy
+from models.training.history import Evaluation, History
 from schemas.properties import to_json
+from schemas.release_manifest import SplitFigures, TrainingFigures
 from tests.components.release_pusher.destinations.hugging_face_hub import WRITER, HuggingFaceHub
 from tests.components.release_pusher.destinations.loopback import serving
 from tests.components.run_reporter.webhook_server import Webhook
@@ -26,6 +29,7 @@ ABOUT = {
     "name": "demo",
     "config_sha256": "d" * 64,
     "code_version": "1.0",
+    "runtime_parameters": '{"steps_1": 7}',
 }
 NO_WEBHOOK = AlertsConfig()
 
@@ -60,7 +64,7 @@ def pushed(tmp_path):
 def push(tmp_path, hub_model, pushed):
     """Run the node on a model with this graph, and give its PushedModel."""
 
-    def run(config, graph="graph", blessed=True, alerts=NO_WEBHOOK):
+    def run(config, graph="graph", blessed=True, alerts=NO_WEBHOOK, trained=""):
         for name in ("Format-Serving/saved_model.pb", "hub/encoder/saved_model.pb"):
             filesystem.write_text(tmp_path / "model" / name, graph)
         write_index(str(tmp_path / "model"), [hub_model])
@@ -70,11 +74,17 @@ def push(tmp_path, hub_model, pushed):
         blessing.set_int_custom_property("blessed", int(blessed))
         examples = artifact(standard_artifacts.Examples, tmp_path / "examples")
         examples.set_string_custom_property("input_fingerprint", "e" * 64)
+        examples.set_int_custom_property("train_utterances", 20)
+        examples.set_float_custom_property("train_hours", 0.5)
+        examples.set_int_custom_property("train_speakers", 3)
+        examples.set_int_custom_property("train_quarantined", 1)
+        model = artifact(standard_artifacts.Model, tmp_path / "model")
+        model.set_string_custom_property("trained_model", str(trained))
         base_model = artifact(standard_artifacts.Model, tmp_path / "base_model")
         base_model.set_string_custom_property("checkpoint", "tiny")
         base_model.set_string_custom_property("checkpoint_sha256", "c" * 64)
         inputs = {
-            "model": artifact(standard_artifacts.Model, tmp_path / "model"),
+            "model": model,
             "base_model": base_model,
             "examples": examples,
             "evaluation": artifact(standard_artifacts.ModelEvaluation, tmp_path / "evaluation"),
@@ -104,11 +114,43 @@ def test_what_is_blessed_is_published_with_its_report_and_scores(push, config):
     folder = pushed.get_string_custom_property("pushed_destination")
     assert folder == f"{config.folder}/1"
     manifest = read_manifest(folder)
-    assert [file.path for file in manifest.files] == ["saved_model.pb", "report/report.md"]
+    assert [file.path for file in manifest.files] == [
+        "saved_model.pb",
+        "report/report.md",
+        "MODEL_CARD.md",
+    ]
+    assert verify(folder) == []
     assert manifest.wer == {"saved_model/unpadded": 0.02}
     assert manifest.provenance.data_fingerprint == "e" * 64
     assert manifest.provenance.checkpoint == "tiny"
     assert manifest.provenance.checkpoint_sha256 == "c" * 64
+    assert manifest.provenance.runtime_parameters == {"steps_1": 7}
+    assert manifest.provenance.splits["train"] == SplitFigures(20, 0.5, 3, 1)
+
+
+def test_the_release_has_a_card_with_what_is_known_of_its_training(push, config, tmp_path):
+    history = History([Evaluation(0, 1.0), Evaluation(40, 0.25)], audio_seconds=7200, seconds=90)
+    history.spend(Energy(0.0021, "2 threads of a processor", counted=True))
+    trained = tmp_path / "trained"
+    filesystem.write_text(trained / "history.json", json.dumps(history.as_json()))
+    folder = push(config, trained=trained).get_string_custom_property("pushed_destination")
+    assert read_manifest(folder).provenance.training == TrainingFigures(
+        40, 2.0, 90, 1.0, 0.25, 0.0021, True, "2 threads of a processor"
+    )
+    card = filesystem.read_text(filesystem.join(folder, "MODEL_CARD.md"))
+    assert "# demo, version 1" in card
+    assert "40 steps over 2.0 hours of audio" in card
+    assert "took 2.1 Wh on 2 threads of a processor, as its meters counted it" in card
+
+
+def test_where_the_trained_model_is_gone_the_card_says_that_nothing_is_known(
+    push, config, tmp_path
+):
+    folder = push(config, trained=tmp_path / "gone").get_string_custom_property(
+        "pushed_destination"
+    )
+    assert read_manifest(folder).provenance.training is None
+    assert "not counted" in filesystem.read_text(filesystem.join(folder, "MODEL_CARD.md"))
 
 
 def test_what_is_not_blessed_leaves_no_trace(push, config):

@@ -51,6 +51,22 @@ def test_a_release_holds_its_sources_its_evidence_and_its_manifest_and_nothing_h
     assert filesystem.list_folder(root) == ["1"]
 
 
+def test_pages_tell_of_the_version_that_the_release_became(root, push):
+    push(root)
+    pages = {"card.md": "version {0.version}", "more.md": "{0.name}"}
+    publication = push(
+        root,
+        graph="graph 2",
+        pages=lambda manifest: {place: text.format(manifest) for place, text in pages.items()},
+    )
+    place = publication.folder
+    assert filesystem.read_text(filesystem.join(place, "card.md")) == "version 2"
+    assert filesystem.read_text(filesystem.join(place, "more.md")) == "tiny"
+    assert verify(place) == []
+    filesystem.write_text(filesystem.join(place, "card.md"), "version 3")
+    assert verify(place) == ["card.md is not what was published (SHA-256 differs)"]
+
+
 def test_the_same_content_again_is_the_same_release(root, push):
     push(root)
     again = push(root)

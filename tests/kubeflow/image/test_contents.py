@@ -17,6 +17,7 @@ from kubeflow.image.contents import (
     IGNORE_FILE,
     image_environment,
     image_files,
+    is_in_image,
     stage_image,
 )
 from models.errors import BadInputError
@@ -141,6 +142,44 @@ def test_what_a_build_cannot_find_is_named(checkout):
     (checkout / "LICENSE").unlink()
     with pytest.raises(BadInputError, match=r"copies LICENSE, which is not in .*checkout"):
         image_files(checkout)
+
+
+@pytest.fixture
+def installed(checkout) -> Path:
+    """The package as a wheel installs it: its folders alone, among others."""
+    for name in ("LICENSE", "pyproject.toml"):
+        (checkout / name).unlink()
+    (checkout / "tensorflow").mkdir()
+    (checkout / "tensorflow" / "saved_model.pb").touch()
+    return checkout
+
+
+def test_installed_it_is_known_which_folders_the_image_has(installed):
+    assert is_in_image(f"{installed}/models/../models/pretrained/tiny-en", installed)
+    assert not is_in_image(installed / "tensorflow", installed)
+    assert not is_in_image(installed / "models/pretrained/of-mine", installed)
+    assert not is_in_image("/data/checkpoint", installed)
+
+
+@pytest.mark.slow
+def test_installed_the_shipped_checkpoint_is_compiled_as_in_a_checkout(installed, tmp_path):
+    to = tmp_path / "away" / "pipeline.json"
+    to.parent.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", "compile", "demo", "--root", ROOT, "--to", str(to)],
+        cwd=to.parent,
+        env={"PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "/opt/wav2vec2-tfx/models/pretrained/tiny-en" in to.read_text()
+    assert str(installed) not in to.read_text()
+
+
+def test_installed_it_is_said_that_only_a_checkout_knows_the_images_packages(installed):
+    with pytest.raises(BadInputError, match=r"uv\.lock, which is not in .* in a checkout"):
+        image_environment(root=installed)
 
 
 def test_in_its_folder_alone_the_entry_point_finds_its_code_from_anywhere(image, tmp_path):

@@ -1,5 +1,7 @@
 """A folder of three releases: published, published, rolled back."""
 
+from dataclasses import replace
+
 import pytest
 
 from components.release_pusher.releases import publish, roll_back
@@ -20,11 +22,12 @@ WER = {
 def published(tmp_path):
     """Publish a model of this graph, in any folder of releases."""
 
-    def publish_one(folder, graph):
+    def publish_one(folder, graph, told=None):
+        provenance = replace(PROVENANCE, runtime_parameters=told or {})
         model = tmp_path / "model"
         for name in ("saved_model.pb", "tflite/model-int8.tflite", "report/report.html"):
             filesystem.write_text(model / name, graph)
-        return publish(folder, "demo", {"": str(model)}, {}, WER, PROVENANCE)
+        return publish(folder, "demo", {"": str(model)}, {}, WER, provenance)
 
     return publish_one
 

@@ -18,6 +18,12 @@ def test_each_version_is_listed_with_its_artifacts_and_what_became_of_it(w2v, re
     ] * 3
 
 
+def test_a_release_whose_run_was_told_other_values_says_so(w2v, tmp_path, published):
+    published(tmp_path / "releases", "graph", told={"max_wer_unpadded": 0.9})
+    _, out, _ = w2v("releases", "--folder", str(tmp_path / "releases"))
+    assert "current, told max_wer_unpadded = 0.9" in " ".join(out.split())
+
+
 def test_json_gives_the_manifests_and_their_state(w2v, releases):
     _, out, _ = w2v("releases", "--folder", releases, "--json")
     rows = json.loads(out)

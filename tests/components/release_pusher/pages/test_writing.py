@@ -1,6 +1,8 @@
 """The pages say what was measured, in the form that their catalogues read."""
 
+import dataclasses
 import re
+from dataclasses import replace
 
 import pytest
 from huggingface_hub import ModelCard
@@ -56,14 +58,22 @@ def test_a_hub_page_has_the_head_that_the_catalogue_parses(facts, kind, task):
     assert (found["language"], found["license"]) == ("en", "apache-2.0")
 
 
+def test_a_page_says_what_its_run_was_told_beside_its_config(facts):
+    assert "its run told" not in model_card(facts, repo="lab/phone")
+    provenance = replace(facts.manifest.provenance, runtime_parameters={"steps_1": 4000})
+    told = replace(facts, manifest=replace(facts.manifest, provenance=provenance))
+    page = model_card(told, repo="lab/phone")
+    assert re.search(rf"config SHA-256 `{'d' * 64}`, its run told steps.?_1 = 4000\.\n", page)
+
+
 def test_what_nobody_said_is_left_out(facts):
     found = metadata_of(hub_page(facts, "encoder", ASSET))
     assert not {"language", "license", "dataset"} & found.keys()
-    assert "license" not in ModelCard(model_card(facts, "lab/phone")).data.to_dict()
+    assert "license" not in ModelCard(model_card(facts, repo="lab/phone")).data.to_dict()
 
 
 def test_both_pages_tell_each_measured_rate_with_its_interval(facts):
-    for page in (hub_page(facts, "recogniser", ASSET), model_card(facts, "lab/phone")):
+    for page in (hub_page(facts, "recogniser", ASSET), model_card(facts, repo="lab/phone")):
         assert "| saved_model/unpadded | 2.00 % | 1.25–3.75 % |" in page
         assert "| tflite_int8/static | 8.00 % | 1.25–3.75 % |" in page
         assert "84 utterances, 2.2 minutes, 4 speakers" in page
@@ -71,14 +81,54 @@ def test_both_pages_tell_each_measured_rate_with_its_interval(facts):
         assert "forerunner" not in page
 
 
+def test_both_pages_tell_of_what_it_was_made_and_which_slices_it_hears_how_well(facts):
+    for page in (hub_page(facts, "recogniser", ASSET), model_card(facts)):
+        assert "| train | 584 | 0.26 | 14 | 1 |" in page
+        assert "| gender:M | 2.50 % | 1.25–3.75 % | 400 |" in page
+        assert "900 steps over 6.2 hours of audio" in page
+        assert "the dev split's WER went from 101.25 % to 14.58 %" in page
+
+
+def test_a_card_says_what_electricity_was_spent_and_whether_it_was_counted(facts):
+    assert "took 0.42 Wh on 2 threads of AMD EPYC: an estimate" in model_card(facts)
+    training = facts.manifest.provenance.training
+    counted = with_training(facts, dataclasses.replace(training, electricity_counted=True))
+    assert "took 0.42 Wh on 2 threads of AMD EPYC, as its meters counted it" in model_card(counted)
+    for unknown in (None, dataclasses.replace(training, kilowatt_hours=0.0)):
+        assert "was not counted" in model_card(with_training(facts, unknown))
+
+
+def test_what_it_emitted_is_told_where_the_grid_is_known(facts):
+    assert "CO2" not in model_card(facts)
+    assert ModelCard(model_card(facts)).data.get("co2_eq_emissions") is None
+    page = PageConfig(grams_of_co2_per_kwh=380)
+    card = model_card(facts, page)
+    assert "At 380 g of CO2 a kWh these are 0.16 g." in card
+    told = ModelCard(card).data.get("co2_eq_emissions")
+    assert told["emissions"] == 0.16
+    assert told["hardware_used"] == "2 threads of AMD EPYC"
+    assert "co2_eq_emissions" not in model_card(with_training(facts, None), page)
+
+
+def test_a_card_without_a_licence_says_what_to_do(facts):
+    assert "None was named: ask whoever published it" in model_card(facts)
+    assert "## Licence\n\napache-2.0." in model_card(facts, PAGE)
+
+
+def with_training(facts, training):
+    provenance = dataclasses.replace(facts.manifest.provenance, training=training)
+    manifest = dataclasses.replace(facts.manifest, provenance=provenance)
+    return dataclasses.replace(facts, manifest=manifest)
+
+
 def test_no_page_tells_where_things_lay_on_this_machine(facts):
-    for page in (hub_page(facts, "recogniser", ASSET), model_card(facts, "lab/phone")):
+    for page in (hub_page(facts, "recogniser", ASSET), model_card(facts, repo="lab/phone")):
         assert "tiny-en" in page
         assert "somebody" not in page
 
 
 def test_a_model_card_holds_the_hubs_metadata(facts):
-    card = ModelCard(model_card(facts, "lab/phone", PAGE))
+    card = ModelCard(model_card(facts, PAGE, "lab/phone"))
     assert card.data.license == "apache-2.0"
     assert card.data.language == "en"
     assert card.data.pipeline_tag == "automatic-speech-recognition"
@@ -97,7 +147,7 @@ def test_a_model_card_holds_the_hubs_metadata(facts):
 
 
 def test_the_tables_are_tables(facts):
-    for page in (hub_page(facts, "recogniser", ASSET), model_card(facts, "lab/phone")):
+    for page in (hub_page(facts, "recogniser", ASSET), model_card(facts, repo="lab/phone")):
         html = MarkdownIt("commonmark").enable("table").render(page)
         assert html.count("<table>") == page.count("|--:|\n") > 0
         assert "|--" not in html
@@ -108,7 +158,7 @@ def test_the_tables_are_tables(facts):
 def test_any_licence_stands_in_both_heads(facts, licence):
     config = PageConfig(license=licence)
     assert metadata_of(hub_page(facts, "encoder", ASSET, config)).get("license", "") == licence
-    card = ModelCard(model_card(facts, "lab/phone", config))
+    card = ModelCard(model_card(facts, config, "lab/phone"))
     assert card.data.to_dict().get("license", "") == licence
 
 
@@ -116,6 +166,7 @@ def test_any_licence_stands_in_both_heads(facts, licence):
     ("field", "value", "complaint"),
     [
         ("publisher", "Speech Lab", "release.page.publisher: 'Speech Lab' must be lower-case"),
+        ("grams_of_co2_per_kwh", -1.0, "release.page.grams_of_co2_per_kwh: -1.0 must be a number"),
         ("language", "English", "release.page.language: 'English' must be an ISO 639 code"),
         ("license", "mine -->", "release.page.license: 'mine -->' must be an identifier"),
         ("datasets", ("libri speech",), "release.page.datasets: 'libri speech' must be"),
