@@ -22,14 +22,17 @@ from components.run_reporter.component import RunReporter
 from kubeflow.compiled_file import Target
 from kubeflow.container.parameters import runtime_parameters
 from kubeflow.image.contents import CHECKOUT, PACKAGE_IN_IMAGE
+from kubeflow.names import ROOT_FLAG
 from kubeflow.spec.checks import refuse_ambiguous, refuse_config, refuse_nodes
 from kubeflow.spec.custom_jobs import train_in_custom_jobs
 from kubeflow.spec.entry_point import COMMAND, add_code_digests
 from kubeflow.spec.kubernetes import platform_spec
 from kubeflow.spec.layout import Spec, containers
 from kubeflow.spec.needs import give_needs
+from kubeflow.spec.recording import record_nodes
 from kubeflow.spec.resolvers import allow_absent_inputs, replace_resolvers
 from kubeflow.spec.runtime_parameters import add_runtime_parameters, hand_down_to_inner_dag
+from kubeflow.spec.secrets import read_secrets_at_start
 from kubeflow.spec.spans import resolve_spans_before_the_cache, resolve_spans_in_a_task
 from kubeflow.spec.vertex_job import job_settings
 from models import filesystem
@@ -63,10 +66,11 @@ def compile_pipeline(config: RunConfig, root: str, target: Target, to: Path) -> 
     add_code_digests(job["pipelineSpec"], dag.components)
     allow_absent_inputs(job["pipelineSpec"], dag.components)
     _put_right(job["pipelineSpec"], config, target, folder)
+    record_nodes(job["pipelineSpec"], dag.components, reporter, config, target)
     if target == "vertex":
         job["labels"] |= config.cluster.labels
         return _write_json(job | job_settings(config.cluster), to)
-    return _write_yaml(job["pipelineSpec"] | {"defaultPipelineRoot": folder}, config.cluster, to)
+    return _write_yaml(job["pipelineSpec"] | {"defaultPipelineRoot": folder}, config, to)
 
 
 def _put_right(spec: Spec, config: RunConfig, target: Target, folder: str) -> None:
@@ -83,6 +87,8 @@ def _put_right(spec: Spec, config: RunConfig, target: Target, folder: str) -> No
         replace_resolvers(spec, filesystem.join(folder, RECORDS_FOLDER), image)
     for name, task, container in containers(spec):
         give_needs(task, container, cluster.needs_of(name))
+        container["args"] += [ROOT_FLAG, folder]
+    read_secrets_at_start(spec, config)
     if cluster.training:
         train_in_custom_jobs(spec, cluster, cluster.training, config.name, image)
     hand_down_to_inner_dag(spec)
@@ -102,8 +108,9 @@ def in_its_image(runner: RunnerConfig, cluster: ClusterConfig, folder: str) -> R
         "network": cluster.network.rpartition("/")[2],
         "dataflow_kms_key": cluster.encryption_key,
     }
-    ours = tuple(f"--{name}={value}" for name, value in flags.items() if value)
-    return dataclasses.replace(runner, beam_flags=(*ours, *runner.beam_flags))
+    ours = [f"--{name}={value}" for name, value in flags.items() if value]
+    labels = [f"--labels={name}={value}" for name, value in sorted(cluster.labels.items())]
+    return dataclasses.replace(runner, beam_flags=(*ours, *labels, *runner.beam_flags))
 
 
 def _dag(config: RunConfig, folder: str) -> Pipeline:
@@ -136,8 +143,8 @@ def _write_json(job: Spec, to: Path) -> Spec:
     return job
 
 
-def _write_yaml(spec: Spec, cluster: ClusterConfig, to: Path) -> Spec:
-    platforms = platform_spec(spec, cluster)
+def _write_yaml(spec: Spec, config: RunConfig, to: Path) -> Spec:
+    platforms = platform_spec(spec, config)
     documents = [spec, platforms] if platforms else [spec]
     _write(to, yaml.safe_dump_all(documents, sort_keys=True, allow_unicode=True))
     return spec

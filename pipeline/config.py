@@ -26,7 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 from components.language_model_trainer.config import LanguageModelConfig
 from components.release_gate.config import GateConfig
 from components.release_pusher.config import ReleaseConfig
-from components.run_reporter.config import AlertsConfig
+from components.run_reporter.config import PLACES, AlertsConfig
 from components.speech_example_gen.config import DataConfig
 from components.transform.config import TextConfig
 from components.wer_evaluator.config import EvaluationConfig
@@ -100,7 +100,8 @@ class RunnerConfig:
     # A server for ML Metadata, if it is not to be a file below --root:
     # mysql://USER@HOST:PORT/DATABASE or postgresql://USER@HOST:PORT/DATABASE.
     metadata: str = ""
-    # Where its password lies: env:NAME or file:PATH. Never the password itself.
+    # Where its password lies: env:NAME, file:PATH, or secret:projects/P/secrets/S/versions/V of
+    # Google Secret Manager. Never the password itself.
     metadata_password: str = ""
     # The container image that a compiled spec names.
     image: str = "wav2vec2-tfx"
@@ -117,10 +118,10 @@ class RunnerConfig:
                 "runner.metadata must be of the form mysql://USER@HOST:PORT/DATABASE or "
                 "postgresql://USER@HOST:PORT/DATABASE, without a password"
             )
-        if self.metadata_password and not self.metadata_password.startswith(("env:", "file:")):
+        if self.metadata_password and not self.metadata_password.startswith(PLACES):
             raise ValueError(
-                "runner.metadata_password must be env:NAME or file:PATH: a password is no part of "
-                "a config"
+                "runner.metadata_password must be env:NAME, file:PATH or "
+                "secret:projects/P/secrets/S/versions/V: a password is no part of a config"
             )
 
 

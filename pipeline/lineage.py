@@ -14,6 +14,7 @@ from ml_metadata.proto.metadata_store_pb2 import Artifact, Event, Execution
 from pydantic import TypeAdapter
 
 from components.release_gate.verdict import Finding
+from components.release_pusher.config import RUNTIME_PARAMETERS
 from components.release_pusher.releases import list_releases, read_manifest
 from components.speech_example_gen.config import SPLITS
 from components.wer_evaluator.scores import MAIN_TRIAL
@@ -21,12 +22,13 @@ from models import filesystem
 from models.errors import BadInputError
 from models.training.config import TrainingConfig
 from models.training.tuning import tuned
+from pipeline.config import RunConfig
 from pipeline.local import LAST_NODE, METADATA_FILE
-from pipeline.metadata import SERVER_FILE, open_store
+from pipeline.metadata import SERVER_FILE, open_server, open_store
 from pipeline.run_record import RunRecord, read_record, was_run
-from pipeline.runs import INPUT, OUTPUT, Run, all_runs
+from pipeline.runs import INPUT, OUTPUT, Run, all_runs, number_of
 from schemas import model_properties
-from schemas.release_manifest import ReleaseManifest
+from schemas.release_manifest import ReleaseManifest, RuntimeValue, SplitFigures
 
 RELEASES_FOLDER = "releases"
 LATEST = "latest"
@@ -36,21 +38,11 @@ HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
 
 
 @dataclass(frozen=True)
-class Split:
-    """What was read for one split."""
-
-    utterances: int
-    hours: float
-    speakers: int
-    quarantined: int
-
-
-@dataclass(frozen=True)
 class Data:
     corpus: str
     span: int
     fingerprint: str
-    splits: dict[str, Split]
+    splits: dict[str, SplitFigures]
 
 
 @dataclass(frozen=True)
@@ -96,6 +88,8 @@ class Made:
     checkpoint_sha256: str
     parameters: int | None
     config_sha256: str
+    # What a run on a cluster was told in place of the config's values.
+    runtime_parameters: dict[str, RuntimeValue]
     code_version: str
     training: Training | None
     blessed: bool
@@ -133,13 +127,16 @@ class _Pushed:
     already: bool
 
 
-def lineage_of(release: str, root: Path) -> Lineage:
-    """The lineage of a version by its number, its folder, or of the `latest`."""
-    file = root / METADATA_FILE
-    is_there = file.exists() or file.with_name(SERVER_FILE).exists()
-    store = open_store(file) if is_there else None
+def lineage_of(release: str, root: Path, config: RunConfig | None = None) -> Lineage:
+    """The lineage of a version by its number, its folder, or of the `latest`.
+
+    From the ML Metadata below a root, or from the server that a config names.
+    """
+    store = open_server(config) if config else _store_below(root)
     pushes = _pushes(store) if store else []
-    folder = _folder_of(release, pushes, root)
+    folder = _folder_of(
+        release, pushes, config.release.folder if config else str(root / RELEASES_FOLDER)
+    )
     manifest = _manifest_of(folder)
     restores = manifest.restores if manifest else None
     origin = _sibling(folder, restores) if restores else folder
@@ -147,7 +144,7 @@ def lineage_of(release: str, root: Path) -> Lineage:
     if manifest is None and push is None:
         known = ", ".join(dict.fromkeys(str(one.version) for one in pushes)) or "none"
         raise BadInputError(
-            f"There is no release at {folder}, and {file} knows none of it (known versions: "
+            f"There is no release at {folder}, and ML Metadata knows none of it (known versions: "
             f"{known}); name a version, the folder of a release, or latest."
         )
     version = manifest.version if manifest else push.version if push else 0
@@ -160,6 +157,12 @@ def lineage_of(release: str, root: Path) -> Lineage:
         replaced=_replaced(folder, version, pushes),
         made=_made(store, push.run) if store and push else None,
     )
+
+
+def _store_below(root: Path) -> mlmd.MetadataStore | None:
+    file = root / METADATA_FILE
+    is_there = file.exists() or file.with_name(SERVER_FILE).exists()
+    return open_store(file) if is_there else None
 
 
 def _pushes(store: mlmd.MetadataStore) -> list[_Pushed]:
@@ -187,13 +190,13 @@ def _push_to(folder: str, pushes: list[_Pushed]) -> _Pushed | None:
     return made[-1] if made else next(iter(there), None)
 
 
-def _folder_of(release: str, pushes: list[_Pushed], root: Path) -> str:
+def _folder_of(release: str, pushes: list[_Pushed], default: str) -> str:
     """The folder that a number, `latest` or a folder's own name stands for."""
     if release != LATEST and not release.isdecimal():
         return release
     places = list(dict.fromkeys(os.path.dirname(one.folder) for one in pushes))
     if release == LATEST:
-        place = places[-1] if places else str(root / RELEASES_FOLDER)
+        place = places[-1] if places else default
         newest = list_releases(place)[-1:]
         versions = [one.version for one in newest] or [one.version for one in pushes][-1:]
         if not versions:
@@ -201,9 +204,9 @@ def _folder_of(release: str, pushes: list[_Pushed], root: Path) -> str:
         return filesystem.join(place, str(versions[0]))
     if len(places) > 1:
         raise BadInputError(
-            f"{root} has releases in {' and '.join(places)}; name the folder of the one you mean."
+            f"There are releases in {' and '.join(places)}; name the folder of the one you mean."
         )
-    return filesystem.join(places[0] if places else str(root / RELEASES_FOLDER), release)
+    return filesystem.join(places[0] if places else default, release)
 
 
 def _manifest_of(folder: str) -> ReleaseManifest | None:
@@ -249,6 +252,8 @@ def _made(store: mlmd.MetadataStore, run: Run) -> Made:
         checkpoint_sha256=_text(base_model, model_properties.CHECKPOINT_SHA256),
         parameters=base_model.custom_properties["parameters"].int_value if base_model else None,
         config_sha256=run.told(LAST_NODE, "config_sha256"),
+        # Runs from before it was recorded say nothing.
+        runtime_parameters=json.loads(run.told(LAST_NODE, RUNTIME_PARAMETERS) or "{}"),
         code_version=run.told(LAST_NODE, "code_version"),
         training=_training(run),
         blessed=bool(blessing.custom_properties["blessed"].int_value),
@@ -264,9 +269,9 @@ def _data(run: Run, examples: Artifact | None) -> Data:
     assert examples is not None  # the pusher takes them
     told = examples.custom_properties
     splits = {
-        name: Split(
+        name: SplitFigures(
             utterances=told[f"{name}_utterances"].int_value,
-            hours=told[f"{name}_hours"].double_value,
+            hours=number_of(told[f"{name}_hours"]),
             speakers=told[f"{name}_speakers"].int_value,
             quarantined=told[f"{name}_quarantined"].int_value,
         )
@@ -328,7 +333,7 @@ def _findings(report: Artifact) -> tuple[Finding, ...]:
 def _wer_of(run: Run) -> dict[str, float]:
     evaluation = run.output("WerEvaluator", "evaluation").custom_properties
     return {
-        name.removeprefix(WER): evaluation[name].double_value
+        name.removeprefix(WER): number_of(evaluation[name])
         for name in sorted(evaluation)
         if name.startswith(WER)
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 METADATA_FILE = "metadata.sqlite"
+# In the place of a server's address: where a cluster is rehearsed, a file stands for its server.
+FILE_ADDRESS = "sqlite:"
 LOGS_FOLDER = "logs"
 # The last node that looks at the corpus alone, and not yet at the model; and the last of all.
 LAST_OF_INGEST, LAST_NODE = "SpeechValidator", "ReleasePusher"

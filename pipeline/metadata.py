@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
 from models import filesystem
 from models.errors import BadInputError
 from models.secrets import read_secret
-from pipeline.config import METADATA_SERVER, RunnerConfig
+from pipeline.config import METADATA_SERVER, RunConfig, RunnerConfig
+from pipeline.local import FILE_ADDRESS
 
 # Beside the root's other files, so that who is given a root finds its metadata: the server's
 # address, and where the password lies.
 SERVER_FILE = "metadata-server.json"
 DEFAULT_PORTS = {"mysql": 3306, "postgresql": 5432}
+SECONDS_TO_ANSWER = 10.0
 # What is left of gs://… in a Path.
 BUCKET = re.compile(r"\w+:/")
 # A field of a connection as a log shows it.
@@ -33,30 +36,48 @@ def connection_of(runner: RunnerConfig, metadata_file: Path) -> ConnectionConfig
     pointer = metadata_file.with_name(SERVER_FILE)
     if not runner.metadata:
         _refuse_to_forget(pointer)
-        connection = ConnectionConfig()
-        connection.sqlite.filename_uri = str(metadata_file)
-        connection.sqlite.connection_mode = (
-            metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-        )
-        return connection
+        return _written_file(str(metadata_file))
     server = {"address": runner.metadata, "password": runner.metadata_password}
-    connection = _connection_to(**server)
+    connection = server_at(**server)
     _connect(connection, runner.metadata)
     pointer.write_text(json.dumps(server, indent=1) + "\n", encoding="utf-8")
     return connection
 
 
+def server_at(address: str, password: str) -> ConnectionConfig:
+    """The connection to a server that answers at `address`; `password` says where that lies."""
+    if address.startswith(FILE_ADDRESS):
+        return _written_file(address.removeprefix(FILE_ADDRESS))
+    connection = _connection_to(address, password)
+    server = connection.mysql if connection.HasField("mysql") else connection.postgresql
+    try:  # its own client would wait for minutes
+        socket.create_connection((server.host, int(server.port)), SECONDS_TO_ANSWER).close()
+    except OSError as error:
+        raise BadInputError(
+            f"ML Metadata's server {address} cannot be reached from here ({type(error).__name__}); "
+            "check that it is up, that this network may reach it, and runner.metadata."
+        ) from error
+    return connection
+
+
+def open_server(config: RunConfig) -> mlmd.MetadataStore:
+    """The ML Metadata that the runs of a config are in, wherever they ran, to be read."""
+    address = config.runner.metadata
+    if not address:
+        raise BadInputError(
+            f"The config of {config.name} names no server for ML Metadata; set runner.metadata to "
+            "the one of its runs, or give the --root of runs on this machine instead."
+        )
+    return _connect(server_at(address, config.runner.metadata_password), address)
+
+
 def open_store(metadata_file: Path) -> mlmd.MetadataStore:
     """The ML Metadata of a root, to be read: a run that is going on is not disturbed."""
-    if BUCKET.match(str(metadata_file)):
-        raise BadInputError(
-            f"{metadata_file.parent} is a bucket; this reads the metadata of `w2v run` below a "
-            "folder here. Vertex AI and Kubeflow keep their own and show it on their pages."
-        )
+    refuse_bucket(metadata_file.parent)
     pointer = metadata_file.with_name(SERVER_FILE)
     if pointer.exists():
         server = filesystem.read_json_object(pointer)
-        return _connect(_connection_to(**server), server["address"])
+        return _connect(server_at(**server), server["address"])
     if not metadata_file.exists():
         raise BadInputError(
             f"There is no {metadata_file.name} in {metadata_file.parent}; give the --root of a run."
@@ -65,6 +86,26 @@ def open_store(metadata_file: Path) -> mlmd.MetadataStore:
     connection.sqlite.filename_uri = str(metadata_file)
     connection.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
     return mlmd.MetadataStore(connection)
+
+
+def refuse_bucket(root: Path) -> None:
+    """Raise one sentence if no runs of this machine can be below that root."""
+    if BUCKET.match(str(root)):
+        bucket = str(root).replace(":/", "://", 1)
+        raise BadInputError(
+            f"{bucket} is a bucket, and no runs of this machine are below it. For those of a "
+            "cluster give --config, where runner.metadata names the server that they are recorded "
+            "in; a pipeline compiled without it is known to its service alone."
+        )
+
+
+def _written_file(path: str) -> ConnectionConfig:
+    connection = ConnectionConfig()
+    connection.sqlite.filename_uri = path
+    connection.sqlite.connection_mode = (
+        metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+    )
+    return connection
 
 
 def _refuse_to_forget(pointer: Path) -> None:

@@ -11,14 +11,17 @@ from typing import Literal
 from ml_metadata.proto.metadata_store_pb2 import Execution
 
 from models import filesystem
+from pipeline.config import RunConfig
 from pipeline.local import LAST_NODE, LAST_OF_INGEST, LOGS_FOLDER, METADATA_FILE
-from pipeline.metadata import open_store
+from pipeline.metadata import open_server, open_store
 from pipeline.runs import Run, all_runs
 
 State = Literal["running", "stopped?", "failed", "ingested", "refused", "released", "complete"]
 # A process that was killed leaves its node as running for ever. What goes on writes to its log or
 # to ML Metadata far more often than this.
 SILENT_SECONDS = 3600
+# A cluster says when a run has ended, however it did; one that was cancelled may end unsaid.
+LONGEST_ON_A_CLUSTER_SECONDS = 14 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -42,14 +45,14 @@ class RunRecord:
     already_published: bool
 
 
-def read_records(root: Path, last: int | None = None) -> list[RunRecord]:
-    """The runs below a root, the newest last."""
-    runs = all_runs(open_store(root / METADATA_FILE), last)
+def read_records(
+    root: Path, last: int | None = None, config: RunConfig | None = None
+) -> list[RunRecord]:
+    """The runs below a root, or those on the server that a config names; the newest last."""
+    store = open_server(config) if config else open_store(root / METADATA_FILE)
+    runs = all_runs(store, last)
     newest = {run.pipeline: run for run in runs}
-    return [
-        read_record(run, may_go_on=newest[run.pipeline] is run and _is_heard_of(run, root))
-        for run in runs
-    ]
+    return [read_record(run, may_go_on=_may_go_on(run, newest[run.pipeline], root)) for run in runs]
 
 
 def read_record(run: Run, may_go_on: bool = False) -> RunRecord:
@@ -90,15 +93,19 @@ def as_utc(seconds: float) -> str:
 
 
 def _state_of(run: Run, work: dict[str, Execution], published: bool, may_go_on: bool) -> State:
-    if _failed_at(work):
+    status = run.final_status
+    if _failed_at(work) or (status and not status.succeeded):
         return "failed"
     if _is_over(work.get(LAST_NODE)):
         blessing = run.output_if_any("ReleaseGate", "blessing")
         if blessing and not blessing.custom_properties["blessed"].int_value:
             return "refused"
         return "released" if published else "complete"
-    # A whole run imports its checkpoint before it reads the corpus.
-    if _is_over(work.get(LAST_OF_INGEST)) and "CheckpointImporter" not in work:
+    if status:
+        return "complete"
+    # A whole run on this machine imports its checkpoint before it reads the corpus.
+    ingested = _is_over(work.get(LAST_OF_INGEST)) and "CheckpointImporter" not in work
+    if ingested and not run.on_cluster:
         return "ingested"
     return "running" if may_go_on else "stopped?"
 
@@ -138,6 +145,13 @@ def _bytes_written(run: Run, work: dict[str, Execution]) -> int | None:
 
 def _last_written(work: dict[str, Execution]) -> float:
     return max((one.last_update_time_since_epoch for one in work.values()), default=0) / 1000
+
+
+def _may_go_on(run: Run, newest: Run, root: Path) -> bool:
+    """Whether a run without an end may be one that is running."""
+    if run.on_cluster:  # where several may run at once, and a node may be silent for days
+        return time.time() - run.started < LONGEST_ON_A_CLUSTER_SECONDS
+    return run is newest and _is_heard_of(run, root)
 
 
 def _is_heard_of(run: Run, root: Path) -> bool:

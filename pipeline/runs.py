@@ -9,6 +9,7 @@ from typing import Any
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
+from components.run_reporter.final_status import FinalStatus, read_final_status
 from models import filesystem
 from models.errors import BadInputError
 from models.recognisers.published import SERVING_FOLDER
@@ -16,8 +17,10 @@ from models.training.history import HISTORY_FILE
 from pipeline.metadata import open_store
 
 RESOLVER_TYPE = "tfx.dsl.components.common.resolver.Resolver"
-RUN_CONTEXT = "pipeline_run"
-PIPELINE_CONTEXT = "pipeline"
+REPORTER_TYPE = "components.run_reporter.component.RunReporter"
+RUN_CONTEXT, PIPELINE_CONTEXT, NODE_CONTEXT = "pipeline_run", "pipeline", "node"
+# A run's property: that it was a cluster's, of which the end is written down too.
+ON_CLUSTER = "on_cluster"
 INPUT, OUTPUT = metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.OUTPUT
 
 
@@ -31,6 +34,7 @@ class Run:
         self.name = context.name
         self.pipeline = pipeline
         self.started = context.create_time_since_epoch / 1000  # seconds since 1970
+        self.on_cluster = bool(context.custom_properties[ON_CLUSTER].int_value)
         self._executions = {
             _node_of(store, execution): execution
             for execution in store.get_executions_by_context(context.id)
@@ -38,18 +42,23 @@ class Run:
 
     @property
     def work(self) -> dict[str, metadata_store_pb2.Execution]:
-        """The executions by node, without those that only looked something up.
+        """The executions by node, without those that only looked something up or told the end.
 
         A resolver that found nothing, as on a first run, counts as failed to ML Metadata.
         """
-        of_resolvers = {
-            one.id for one in self._store.get_execution_types() if one.name == RESOLVER_TYPE
-        }
         return {
             node: execution
             for node, execution in self._executions.items()
-            if execution.type_id not in of_resolvers
+            if execution.type not in (RESOLVER_TYPE, REPORTER_TYPE)
         }
+
+    @property
+    def final_status(self) -> FinalStatus | None:
+        """What a cluster said of the run when it had ended."""
+        for execution in self._executions.values():
+            if execution.type == REPORTER_TYPE:
+                return read_final_status(execution.custom_properties["final_status"].string_value)
+        return None
 
     def outputs(self, node: str) -> list[metadata_store_pb2.Artifact]:
         """All that the node gave; nothing where it did not run, or failed."""
@@ -100,6 +109,11 @@ class Run:
         return self._store.get_artifacts_by_id(found) if found else []
 
 
+def number_of(value: metadata_store_pb2.Value) -> float:
+    """A property that is a fraction; on a cluster it came as JSON, and 1.0 became 1 on the way."""
+    return value.int_value if value.HasField("int_value") else value.double_value
+
+
 def find_run(metadata_file: Path, pipeline_name: str | None = None, run: str | None = None) -> Run:
     """A run by its id, or the latest; of a pipeline by name, or of the only one."""
     store = open_store(metadata_file)
@@ -145,6 +159,6 @@ def _runs_of(
 def _node_of(store: mlmd.MetadataStore, execution: metadata_store_pb2.Execution) -> str:
     """The node's id, which TFX keeps as a context of the execution."""
     for context in store.get_contexts_by_execution(execution.id):
-        if store.get_context_types_by_id([context.type_id])[0].name == "node":
+        if store.get_context_types_by_id([context.type_id])[0].name == NODE_CONTEXT:
             return context.name.rpartition(".")[2]
     return ""

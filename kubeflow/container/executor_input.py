@@ -20,6 +20,7 @@ def prepared(
     told, spec = ExecutorInput(), ComponentInputsSpec()
     json_format.Parse(told_text, told, ignore_unknown_fields=True)
     json_format.Parse(spec_text, spec, ignore_unknown_fields=True)
+    _drop_outputs_of_the_service(told)
     _refuse_other_root(told, root)
     _drop_absent(told)
     _fill_types(told, spec)
@@ -55,6 +56,13 @@ def _refuse_other_root(told: ExecutorInput, root: str) -> None:
                     f"was compiled and where its records lie: {artifact.uri} is not below it; "
                     "submit it without a root of its own, or compile it again with that --root."
                 )
+
+
+def _drop_outputs_of_the_service(told: ExecutorInput) -> None:
+    """Open-source KFP keeps a log beside a node's outputs, as a type that TFX has no class for."""
+    for name, artifacts in list(told.outputs.artifacts.items()):
+        if all(one.type.schema_title.startswith("system.") for one in artifacts.artifacts):
+            del told.outputs.artifacts[name]
 
 
 def _drop_absent(told: ExecutorInput) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import PurePath
 
 from tfx.components import InfraValidator
 from tfx.dsl.components.base.base_node import BaseNode
@@ -19,24 +17,25 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
 
 from kubeflow.compiled_file import Target
 from kubeflow.container.parameters import RuntimeParameter
-from kubeflow.image.contents import CHECKOUT, image_files
+from kubeflow.image.contents import is_in_image
+from kubeflow.spec.secrets import TOKENS
 from models import filesystem
 from models.errors import BadInputError
-from pipeline.cluster_config import EVERY_NODE
+from pipeline.cluster_config import EVERY_NODE, KUBERNETES
 from pipeline.config import RunConfig
 
 RESOLVED = (LatestArtifactStrategy, LatestBlessedModelStrategy)
 # Kubernetes' limit for a name, less what KFP puts behind it.
 LONGEST_KFP_NAME = 57
-# Their clients look for it in the environment and in the home folder, and nowhere else.
-NEEDING_A_TOKEN = ("hugging_face", "kaggle")
+# A place in Google Secret Manager.
+SECRET_MANAGER = "secret:projects/P/secrets/S/versions/V"
 HERE = re.compile(r"localhost|127\.\d+\.\d+\.\d+|\[::1\]|0\.0\.0\.0")
 
 
 def refuse_config(config: RunConfig, root: str, target: Target) -> None:
     """Raise one sentence about what the cluster could not reach or would not take."""
     _refuse_places(config, root)
-    _refuse_secrets(config)
+    _refuse_secrets(config, target)
     _refuse_engine(config)
     _refuse_needs(config, target)
 
@@ -48,7 +47,7 @@ def _refuse_places(config: RunConfig, root: str) -> None:
             "give a bucket, such as --root gs://my-bucket/w2v."
         )
     for key, place in _places_read(config).items():
-        if place and not (filesystem.is_remote(place) or _is_in_image(place)):
+        if place and not (filesystem.is_remote(place) or is_in_image(place)):
             raise BadInputError(
                 f"{key} ({place}) is a folder of this machine, which the cluster cannot see; copy "
                 f"it to a bucket and add --set {key}=gs://my-bucket/…"
@@ -61,29 +60,59 @@ def _refuse_places(config: RunConfig, root: str) -> None:
             )
 
 
-def _refuse_secrets(config: RunConfig) -> None:
-    """Nodes' containers have no environment and no files but the image's."""
-    kind, _, where = config.alerts.webhook.partition(":")
-    if kind == "env" or (kind == "file" and not filesystem.is_remote(where)):
-        raise BadInputError(
-            f"alerts.webhook ({config.alerts.webhook}): nodes' containers have no such variable or "
-            "file; let it say secret:projects/P/secrets/S/versions/V of Secret Manager, or "
-            "file:gs://my-bucket/…"
-        )
-    for name in NEEDING_A_TOKEN:
-        if getattr(config.release.destinations, name):
+def _refuse_secrets(config: RunConfig, target: Target) -> None:
+    """Nodes' containers have no files but the image's, and no variables but `cluster.secrets`."""
+    secrets = config.cluster.secrets
+    for name, place in secrets.items():
+        _refuse_place_of_secret(f"cluster.secrets.{name}", place, target)
+    places = {
+        "alerts.webhook": config.alerts.webhook,
+        "runner.metadata_password": config.runner.metadata_password,
+    }
+    for setting, place in places.items():
+        kind, _, variable = place.partition(":")
+        if kind != "env":
+            _refuse_place_of_secret(setting, place, target)
+        elif variable not in secrets:
+            raise BadInputError(
+                f"{setting} ({place}): nodes' containers have no such variable; add --set "
+                f"cluster.secrets.{variable}={_place_on(target)}"
+            )
+    for name, ways in TOKENS.items():
+        if getattr(config.release.destinations, name) and not any(
+            way <= secrets.keys() for way in ways
+        ):
+            variable = min(ways[0])
             raise BadInputError(
                 f"release.destinations.{name} needs a token, which nodes' containers do not have; "
-                "take it away and publish the release folder from home, or give "
-                "release.destinations.vertex, for which the service account's own credentials do."
+                f"add --set cluster.secrets.{variable}={_place_on(target)}, or take it away and "
+                "publish the release folder from home."
             )
 
 
-def _refuse_engine(config: RunConfig) -> None:
-    if config.runner.metadata:
+def _refuse_place_of_secret(setting: str, place: str, target: Target) -> None:
+    kind, _, where = place.partition(":")
+    if kind == "file" and not filesystem.is_remote(where):
         raise BadInputError(
-            f"runner.metadata ({config.runner.metadata}) is of `w2v run` alone; take it away: "
-            "Vertex AI keeps its own metadata, and Kubeflow's store is set up with Kubeflow itself."
+            f"{setting} ({place}): nodes' containers have no such file; let it say "
+            f"{SECRET_MANAGER} or file:gs://my-bucket/…"
+        )
+    if target == "vertex" and place.startswith(KUBERNETES):
+        raise BadInputError(
+            f"{setting} ({place}) is a secret of Kubernetes, of which Vertex AI has none; let it "
+            f"say {SECRET_MANAGER}."
+        )
+
+
+def _place_on(target: Target) -> str:
+    return "kubernetes:SECRET/KEY" if target == "kfp" else SECRET_MANAGER
+
+
+def _refuse_engine(config: RunConfig) -> None:
+    if HERE.search(config.runner.metadata):
+        raise BadInputError(
+            f"runner.metadata ({config.runner.metadata}): in a node's container that address is "
+            "the container itself; give the address by which the cluster reaches the server."
         )
     for flag in config.runner.beam_flags:
         if HERE.search(flag.partition("=")[2]):
@@ -156,15 +185,6 @@ def _refuse_strategy(node: Resolver) -> None:
         raise BadInputError(
             f"{node.id}: a cluster resolves no {name}; use {known}, or let a node find its input."
         )
-
-
-def _is_in_image(place: str) -> bool:
-    """Whether it is a file of the checkout that is copied into the image, or a folder of such."""
-    path = PurePath(os.path.normpath(place))
-    if not path.is_relative_to(CHECKOUT):
-        return False
-    within = path.relative_to(CHECKOUT)
-    return any(PurePath(file).is_relative_to(within) for file in image_files(CHECKOUT))
 
 
 def _places_read(config: RunConfig) -> dict[str, str]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.options import root_option
+from pipeline.commands.options import (
+    place_of_metadata,
+    read_server_config,
+    root_option,
+    server_options,
+)
 
 if TYPE_CHECKING:
     from rich.tree import Tree
 
     from pipeline.lineage import Data, Lineage, Made, Training
-    from schemas.release_manifest import ReleaseManifest
+    from schemas.release_manifest import ReleaseManifest, RuntimeValue
 
 # A tree is cut at the console's width, and a digest must not be: the terminal breaks long lines.
 WIDEST = 1000
@@ -23,21 +29,32 @@ WIDEST = 1000
 @click.command()
 @click.argument("release")
 @root_option("The folder of the runs.")
+@server_options
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON, every id too.")
-def command(release: str, root: Path, as_json: bool) -> None:
+def command(
+    release: str, root: Path, config: str | None, overrides: tuple[str, ...], as_json: bool
+) -> None:
     """Say what made RELEASE: a version's number, a release's folder, or `latest`.
 
     Its data, checkpoint, config and training, what it scored, what the gate said, and which
     release it replaced. --json adds the chain of executions and artifacts by their ids.
 
+    What ran on a cluster is known to the server that runner.metadata named when it was compiled:
+    --config says which.
+
     \b
     Examples:
       w2v lineage latest
       w2v lineage 3 --root /data/runs --json
+      w2v lineage latest --config mine.yaml
     """
     from pipeline.lineage import lineage_of
+    from pipeline.metadata import refuse_bucket
 
-    lineage = lineage_of(release, root.expanduser().absolute())
+    server = read_server_config(config, overrides)
+    if server is None:
+        refuse_bucket(root)
+    lineage = lineage_of(release, root.expanduser().absolute(), server)
     if as_json:
         click.echo(json.dumps(lineage.as_json(), indent=1))
         return
@@ -47,8 +64,8 @@ def command(release: str, root: Path, as_json: bool) -> None:
     console.print(tree_of(lineage), soft_wrap=True)
     if lineage.made is None:
         console.print(
-            f"\nML Metadata in {root} does not know this release, so it was made elsewhere: this is"
-            " what its own manifest says.",
+            f"\nML Metadata {place_of_metadata(root, server)} does not know this release, so it was"
+            " made elsewhere: this is what its own manifest says.",
             soft_wrap=True,
         )
 
@@ -84,7 +101,7 @@ def _add_what_made(tree: Tree, made: Made, rates: dict[str, float]) -> None:
     parameters = f", {made.parameters:,} parameters" if made.parameters else ""
     checkpoint = tree.add(f"Checkpoint {escape(made.checkpoint)}{parameters}")
     checkpoint.add(f"sha256:{made.checkpoint_sha256}")
-    tree.add(f"Config sha256:{made.config_sha256}")
+    _add_config(tree, made.config_sha256, made.runtime_parameters)
     tree.add(f"Code {made.code_version}")
     if made.training:
         _add_training(tree, made.training)
@@ -99,9 +116,19 @@ def _add_manifest(tree: Tree, manifest: ReleaseManifest) -> None:
     tree.add(f"Data of span {provenance.data_span}").add(escape(provenance.data_fingerprint))
     checkpoint = tree.add(f"Checkpoint {escape(provenance.checkpoint)}")
     checkpoint.add(f"sha256:{provenance.checkpoint_sha256}")
-    tree.add(f"Config sha256:{provenance.config_sha256}")
+    _add_config(tree, provenance.config_sha256, provenance.runtime_parameters)
     tree.add(f"Code {provenance.code_version}")
     _add_rates(tree, manifest.wer)
+
+
+def _add_config(tree: Tree, sha256: str, told: Mapping[str, RuntimeValue]) -> None:
+    from rich.markup import escape
+
+    from schemas.release_manifest import runtime_values_text
+
+    branch = tree.add(f"Config sha256:{sha256}")
+    if told:
+        branch.add(f"but this run was told {escape(runtime_values_text(told))}")
 
 
 def _add_data(tree: Tree, data: Data) -> None:

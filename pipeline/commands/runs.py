@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.options import root_option
+from pipeline.commands.options import (
+    place_of_metadata,
+    read_server_config,
+    root_option,
+    server_options,
+)
 
 if TYPE_CHECKING:
     from pipeline.run_record import RunRecord
@@ -25,28 +30,38 @@ COLOURS = {
 
 @click.command()
 @root_option("The folder of the runs.")
+@server_options
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="So many, at most."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the runs as JSON.")
-def command(root: Path, limit: int, as_json: bool) -> None:
-    """List the runs of `w2v run` that ML Metadata remembers, newest last.
+def command(
+    root: Path, config: str | None, overrides: tuple[str, ...], limit: int, as_json: bool
+) -> None:
+    """List the runs that ML Metadata remembers, newest last.
 
-    What ran on Vertex AI or Kubeflow is listed there: they keep metadata of their own.
+    Those of `w2v run` are below --root. Those of Vertex AI and Kubeflow are on the server that
+    runner.metadata named when they were compiled: --config says which.
 
     "stopped?" is a run without an end of which nothing was heard for an hour, or that another
     followed: it was most likely killed. Training that came from the cache cost nothing and has
     no figures.
+
+    \b
+    Examples:
+      w2v runs --root /data/runs
+      w2v runs --config mine.yaml --set runner.metadata_password=env:PASSWORD
     """
     from pipeline.run_record import read_records
 
-    records = read_records(root, limit)
+    server = read_server_config(config, overrides)
+    records = read_records(root, limit, server)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(record) for record in records], indent=1))
     elif records:
         _print_table(records)
     else:
-        click.echo(f"Nothing has been run below {root} yet.")
+        click.echo(f"Nothing has been run {place_of_metadata(root, server)} yet.")
 
 
 def _print_table(records: list[RunRecord]) -> None:

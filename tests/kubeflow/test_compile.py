@@ -168,6 +168,17 @@ def test_runtime_parameters_reach_their_nodes_through_the_exit_handlers_dag(spec
     assert bounds["this_run_max_wer_unpadded"].component_input_parameter == "max_wer_unpadded"
 
 
+def test_the_pusher_is_told_every_value_of_the_run_and_what_the_config_says(spec, config):
+    told = tasks_in(spec)["ReleasePusher"].inputs.parameters
+    taken = {one.component_input_parameter for one in told.values()} - {""}
+    # Of a corpus without dates no node takes the date.
+    assert taken == set(spec.root.input_definitions.parameters) - {"data_date"}
+    defaults = json.loads(told["this_run_defaults"].runtime_value.constant.string_value)
+    assert set(defaults) == taken
+    assert defaults["steps_2"] == config.training.stages[1].steps
+    assert defaults["max_wer_unpadded"] == config.gate.max_wer["unpadded"]
+
+
 def test_a_data_date_defeats_the_cache_only_where_the_corpus_has_dates(files, config, tmp_path):
     spec = parsed(spec_in(files["vertex"]))
     assert "this_run_data_date" not in tasks_in(spec)["SpeechExampleGen"].inputs.parameters
@@ -179,6 +190,14 @@ def test_a_data_date_defeats_the_cache_only_where_the_corpus_has_dates(files, co
     job = compile_pipeline(dated, ROOT, "vertex", tmp_path / "pipeline.json")
     told = tasks_in(parsed(job["pipelineSpec"]))["SpeechExampleGen"].inputs.parameters
     assert told["this_run_data_date"].component_input_parameter == "data_date"
+    noted = tasks_in(parsed(job["pipelineSpec"]))["ReleasePusher"].inputs.parameters
+    assert noted["this_run_data_date"].component_input_parameter == "data_date"
+
+
+def test_every_container_knows_for_which_root_it_was_compiled(spec):
+    for node in ("SpeechExampleGen", "Trainer", "ReleasePusher"):
+        args = list(container_of(spec, node).args)
+        assert args[args.index("--root") + 1] == f"{ROOT}/librispeech-100h"
 
 
 def test_failure_is_reported_whatever_became_of_the_nodes(spec):
@@ -306,6 +325,58 @@ def test_no_secret_is_in_the_spec(target, config, tmp_path, monkeypatch):
     assert WEBHOOK in (tmp_path / "spec").read_text()
 
 
+@pytest.fixture(scope="module")
+def with_secrets(config):
+    """Each kind of variable once: of a webhook, of a catalogue, of every node."""
+    places = {
+        "SLACK": "kubernetes:hooks/slack",
+        "HF_TOKEN": "secret:projects/p/secrets/hub/versions/1",
+        "AWS_SECRET_ACCESS_KEY": "kubernetes:s3/secret-key",
+        "AWS_ACCESS_KEY_ID": "kubernetes:s3/id",
+    }
+    alerts = dataclasses.replace(config.alerts, webhook="env:SLACK")
+    cluster = dataclasses.replace(CLUSTER, secrets=places)
+    return dataclasses.replace(config, alerts=alerts, cluster=cluster)
+
+
+def test_kubernetes_gives_each_node_the_secrets_that_it_needs(with_secrets, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLACK", "s3cr3t")
+    compile_pipeline(with_secrets, ROOT, "kfp", tmp_path / "spec")
+    assert "s3cr3t" not in (tmp_path / "spec").read_text()
+    _, platforms = yaml.safe_load_all((tmp_path / "spec").read_text())
+    executors = platforms["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    given = {
+        name: {
+            variable["envVar"]: f"{secret['secretName']}/{variable['secretKey']}"
+            for secret in settings["secretAsEnv"]
+            for variable in secret["keyToEnv"]
+        }
+        for name, settings in executors.items()
+    }
+    keys = {"AWS_ACCESS_KEY_ID": "s3/id", "AWS_SECRET_ACCESS_KEY": "s3/secret-key"}
+    alerting = {"ReleaseGate_executor", "ReleasePusher_executor", "RunReporter_executor"}
+    assert {name for name, variables in given.items() if "SLACK" in variables} == alerting
+    assert given["ReleaseGate_executor"] == keys | {"SLACK": "hooks/slack"}
+    assert given["Trainer_executor"] == keys
+    (one,) = executors["Trainer_executor"]["secretAsEnv"]
+    assert one["secretNameParameter"] == {"runtimeValue": {"constant": "s3"}}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_secret_that_lies_elsewhere_is_read_by_the_node_that_needs_it(
+    target, with_secrets, tmp_path
+):
+    places = {name: p for name, p in with_secrets.cluster.secrets.items() if "secret:" in p}
+    cluster = dataclasses.replace(CLUSTER, secrets=places | {"SLACK": "file:gs://bucket/hook"})
+    elsewhere = dataclasses.replace(with_secrets, cluster=cluster)
+    compile_pipeline(elsewhere, ROOT, target, tmp_path / "spec")
+    spec = parsed(spec_in(tmp_path / "spec"))
+    told = {node: list(container_of(spec, node).args) for node in ("ReleasePusher", "Trainer")}
+    assert "HF_TOKEN=secret:projects/p/secrets/hub/versions/1" in told["ReleasePusher"]
+    assert "SLACK=file:gs://bucket/hook" in told["ReleasePusher"]
+    assert "--secret" not in told["Trainer"]
+
+
 def test_without_alerts_a_failure_is_still_told_to_the_log(config, tmp_path):
     quiet = dataclasses.replace(config, alerts=dataclasses.replace(config.alerts, webhook=""))
     job = compile_pipeline(quiet, ROOT, "vertex", tmp_path / "pipeline.json")
@@ -348,6 +419,10 @@ def test_an_engine_of_the_config_gets_the_images_package_and_places_below_the_ro
         "--sdk_container_image=registry/w2v:1",
         "--project=my-project",
         "--region=us-central1",
+        f"--service_account_email={CLUSTER.service_account}",
+        "--network=ours",
+        f"--dataflow_kms_key={CLUSTER.encryption_key}",
+        "--labels=team=speech",
         f"--staging_location={ROOT}/librispeech-100h/.dataflow/staging",
     } <= set(told)
     places = [one for one in told if one.startswith("--temp_location")]
@@ -384,6 +459,8 @@ def test_a_warm_start_and_a_tuning_compile_as_well(config, tmp_path):
     assert values.producer_task == "Tuner"
     told = str(tasks["Tuner"].inputs.parameters["custom_config"])
     assert f"{ROOT}/librispeech-100h/Tuner/.unfinished" in told
+    # What the Tuner searches cannot be told, what it leaves alone reaches its trials.
+    assert not {"steps_1", "learning_rate_1"} & set(spec.root.input_definitions.parameters)
 
 
 def test_the_command_says_what_it_wrote_and_what_a_run_may_be_told(tmp_path):

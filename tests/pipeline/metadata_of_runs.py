@@ -24,11 +24,13 @@ class Runs:
         connection.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
         self.store = mlmd.MetadataStore(connection)
 
-    def begin(self, name: str, pipeline: str = "demo") -> RunInMaking:
+    def begin(
+        self, name: str, pipeline: str = "demo", told: Mapping[str, Any] | None = None
+    ) -> RunInMaking:
         """A run of that id, of which nothing has happened yet."""
         run = RunInMaking(self.store, pipeline)
         run.join("pipeline", pipeline)
-        run.join("pipeline_run", name)
+        run.join("pipeline_run", name, told)
         child, parent = run.contexts["pipeline_run"], run.contexts["pipeline"]
         self.store.put_parent_contexts([pb.ParentContext(child_id=child, parent_id=parent)])
         return run
@@ -41,11 +43,12 @@ class RunInMaking:
         self.store, self.pipeline = store, pipeline
         self.contexts: dict[str, int] = {}
 
-    def join(self, kind: str, name: str) -> int:
+    def join(self, kind: str, name: str, told: Mapping[str, Any] | None = None) -> int:
         there = self.store.get_context_by_type_and_name(kind, name)
         if there is None:
             type_id = self.store.put_context_type(pb.ContextType(name=kind))
-            (made,) = self.store.put_contexts([pb.Context(type_id=type_id, name=name)])
+            context = pb.Context(type_id=type_id, name=name, custom_properties=_values(told or {}))
+            (made,) = self.store.put_contexts([context])
         self.contexts[kind] = there.id if there else made
         return self.contexts[kind]
 

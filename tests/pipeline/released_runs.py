@@ -87,7 +87,11 @@ def release(
     assert published.manifest.version == number
     run.execute(
         "ReleasePusher",
-        told={"config_sha256": "d" * 64, "code_version": "1.0"},
+        told={
+            "config_sha256": "d" * 64,
+            "code_version": "1.0",
+            "runtime_parameters": '{"steps_1": 30}',
+        },
         takes={
             "examples": examples["examples"],
             "base_model": base["model"],

@@ -49,6 +49,7 @@ def test_a_release_is_traced_to_its_data_checkpoint_config_and_training(root):
     }
     assert (made.checkpoint, made.checkpoint_sha256) == ("/checkpoint", "c" * 64)
     assert (made.config_sha256, made.code_version, made.parameters) == ("d" * 64, "1.0", 856128)
+    assert made.runtime_parameters == {"steps_1": 30}
     training = made.training
     assert (training.recipe, training.tuned) == (RECIPE, False)
     assert (training.steps, training.seconds, training.audio_hours) == (100, 60.0, 2.0)

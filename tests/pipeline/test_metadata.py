@@ -1,6 +1,7 @@
 """ML Metadata in a file or on a server: the real servers, run here; no password in sight."""
 
 import contextlib
+import dataclasses
 import glob
 import json
 import logging
@@ -14,16 +15,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import Pipeline
 
+from kubeflow.container.recording import Recording, recorded
 from models.errors import BadInputError
+from pipeline.commands import runs
 from pipeline.config import RunnerConfig, load_config
 from pipeline.local import METADATA_FILE
-from pipeline.metadata import SERVER_FILE, connection_of, open_store, passwords_hidden
+from pipeline.metadata import (
+    SERVER_FILE,
+    connection_of,
+    open_server,
+    open_store,
+    passwords_hidden,
+)
 from pipeline.node_options import schema_file
 from pipeline.runs import find_run
+from schemas.properties import to_json
 
 # With all that a line of settings would stumble over.
 PASSWORD = 's3cret it\'s "so" \\ = ß'
@@ -170,6 +182,39 @@ def test_a_run_is_remembered_by_the_server_and_found_by_its_root(
     assert "s3cret" not in str(open_store(tmp_path / "root" / METADATA_FILE).get_executions())
 
 
+def test_a_server_is_read_by_the_config_of_its_runs_from_anywhere(server, tmp_path, monkeypatch):
+    # Given a node of a cluster that was recorded on the server
+    monkeypatch.setenv("METADATA_PASSWORD", PASSWORD)
+    settings = server.settings
+    of = Recording(settings.metadata, settings.metadata_password, "far-away", "Tuner", "x.Tuner")
+    told = ExecutorInput()
+    told.outputs.artifacts["model"].artifacts.add(
+        uri="gs://b/w2v/1/run-7/Tuner_-3/model"
+    ).type.instance_schema = "title: tfx.Model"
+    told.outputs.output_file = str(tmp_path / "output.json")
+    (tmp_path / "output.json").write_text('{"artifacts": {"model": {"artifacts": [{}]}}}')
+    with recorded(to_json(of), told, ComponentInputsSpec()):
+        pass
+    # When its runs are listed by a config alone
+    named = (("metadata", settings.metadata), ("metadata_password", settings.metadata_password))
+    arguments = [word for key, value in named for word in ("--set", f"runner.{key}={value}")]
+    shown = CliRunner().invoke(runs.command, ["--config", "demo", "--json", *arguments])
+    # Then it is there
+    (run,) = [one for one in json.loads(shown.output) if one["pipeline"] == "far-away"]
+    assert (run["run"], run["state"], run["nodes_run"]) == ("run-7", "running", 1)
+
+
+def test_a_config_without_a_server_says_so():
+    with pytest.raises(BadInputError, match=r"config of demo names no server .*; set runner\.meta"):
+        open_server(load_config("demo"))
+
+
+def test_a_server_that_is_away_is_one_sentence():
+    settings = RunnerConfig(metadata=f"postgresql://me@127.0.0.1:{free_port()}/w2v")
+    with pytest.raises(BadInputError, match=r"cannot be reached from here \(ConnectionRefusedErr"):
+        open_server(dataclasses.replace(load_config("demo"), runner=settings))
+
+
 def test_a_password_that_the_server_refuses_is_one_sentence(server, tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("METADATA_PASSWORD", "s3cret but wrong")
     with pytest.raises(BadInputError) as refused:
@@ -197,7 +242,7 @@ def test_without_a_server_it_is_a_file_below_the_root(tmp_path):
 
 
 def test_a_bucket_is_no_root_of_runs_here():
-    with pytest.raises(BadInputError, match="is a bucket; this reads the metadata of `w2v run`"):
+    with pytest.raises(BadInputError, match=r"is a bucket, .* For those of a cluster give --con"):
         open_store(Path("gs://bucket/w2v") / METADATA_FILE)
 
 
@@ -241,7 +286,7 @@ def test_a_password_that_lies_nowhere_is_one_sentence(place, sentence, tmp_path)
         ),
         (
             "runner.metadata_password=s3cret",
-            "env:NAME or file:PATH: a password is no part of a config",
+            "env:NAME, file:PATH or secret:.*: a password is no part of a config",
         ),
     ],
 )

@@ -9,6 +9,8 @@ import pytest
 from models.errors import BadInputError
 from pipeline.local import LOGS_FOLDER
 from pipeline.run_record import read_records
+from pipeline.runs import ON_CLUSTER
+from pipeline.runs import REPORTER_TYPE as REPORTER
 from tests.pipeline.metadata_of_runs import RESOLVER, Runs
 
 FIGURES = {"audio_seconds": 7200.0, "seconds": 60.0, "evaluations": [{"step": 400, "wer": 0.1}]}
@@ -115,6 +117,44 @@ def test_a_run_without_an_end_that_another_followed_was_stopped(runs, tmp_path):
     runs.begin("monday").execute("Trainer", "RUNNING")
     runs.begin("tuesday").execute("Trainer", "RUNNING")
     assert [record.state for record in read_records(tmp_path)] == ["stopped?", "running"]
+
+
+class TestOnACluster:
+    """Runs that the nodes of a cluster recorded; the exit handler tells of their end."""
+
+    @pytest.fixture
+    def begin(self, runs):
+        return lambda name: runs.begin(name, told={ON_CLUSTER: 1})
+
+    def end(self, run, state: str):
+        run.execute("RunReporter", told={"final_status": f'{{"state": "{state}"}}'}, kind=REPORTER)
+
+    def test_several_may_run_at_once_and_be_silent_for_days(self, begin, tmp_path, monkeypatch):
+        for name in ("monday", "tuesday"):
+            begin(name).execute("Trainer", "RUNNING")
+        days_later = time.time() + 3 * 24 * 3600
+        monkeypatch.setattr(time, "time", lambda: days_later)
+        assert [record.state for record in read_records(tmp_path)] == ["running", "running"]
+        weeks_later = days_later + 14 * 24 * 3600
+        monkeypatch.setattr(time, "time", lambda: weeks_later)
+        assert [record.state for record in read_records(tmp_path)] == ["stopped?", "stopped?"]
+
+    def test_one_that_was_only_begun_is_no_ingest(self, begin, tmp_path):
+        begin("monday").execute("SpeechValidator")  # its checkpoint comes from the cache
+        assert read_records(tmp_path)[0].state == "running"
+
+    def test_one_whose_container_never_started_has_failed(self, begin, tmp_path):
+        run = begin("monday")
+        run.execute("SpeechExampleGen")
+        self.end(run, "FAILED")
+        (record,) = read_records(tmp_path)
+        assert (record.state, record.failed_at, record.nodes_run) == ("failed", None, 1)
+
+    def test_one_that_ended_well_unseen_is_complete(self, begin, tmp_path):
+        run = begin("monday")
+        run.execute("Transform")
+        self.end(run, "SUCCEEDED")
+        assert read_records(tmp_path)[0].state == "complete"
 
 
 def test_the_last_runs_of_all_pipelines_newest_last(runs, tmp_path):

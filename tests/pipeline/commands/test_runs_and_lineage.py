@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from models.errors import BadInputError
 from pipeline.commands import lineage, runs
 from tests.pipeline.metadata_of_runs import Runs
 from tests.pipeline.released_runs import release
@@ -64,6 +65,7 @@ def test_nothing_of_a_lineage_is_cut_on_a_narrow_terminal(root):
     arguments = ["2", "--root", str(root)]
     narrow = CliRunner(env={"COLUMNS": "40"}).invoke(lineage.command, arguments).output
     assert f"── Config sha256:{'d' * 64}\n" in narrow
+    assert "── but this run was told steps_1 = 30\n" in narrow
 
 
 def test_a_lineage_as_json_holds_the_chain(root):
@@ -76,3 +78,9 @@ def test_a_release_made_elsewhere_says_so(root, tmp_path):
     text = shown(lineage.command, str(root / "releases" / "1"), "--root", str(tmp_path))
     assert "does not know this release, so it was made elsewhere" in text
     assert "── sha256:data" in text
+
+
+@pytest.mark.parametrize("arguments", [(runs.command,), (lineage.command, "latest")])
+def test_a_bucket_is_no_root_and_the_sentence_names_the_way_to_a_clusters_runs(arguments):
+    with pytest.raises(BadInputError, match=r"gs://bucket/w2v is a bucket.*give --config"):
+        shown(*arguments, "--root", "gs://bucket/w2v")
