@@ -1,5 +1,6 @@
 # make demo   a fresh machine to a gated release of a small recogniser
 # make test   lint, types and every test but the slow ones
+# make docs   the notebooks, the commands of every page, and the site
 
 PYTHON ?= python3
 ROOT ?= w2v-runs
@@ -10,7 +11,7 @@ UTTERANCES ?= 700
 # A file of tests shares its fixtures, so it stays with one of the two processes.
 AT_ONCE := -n 2 --dist loadfile
 
-.PHONY: environment test-environment help demo test test-all lint format types bench clean
+.PHONY: environment test-environment help demo test test-all docs lint format types bench clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,10 +21,13 @@ demo: environment  ## a corpus, a fine-tuned recogniser, its WER and its release
 	@$(BIN)/w2v run demo --root $(ROOT)
 
 test: test-environment lint types  ## lint, types, and every test but the slow ones
-	@$(BIN)/pytest -m "not slow" $(AT_ONCE)
+	@$(BIN)/pytest -m "not slow and not docs" $(AT_ONCE)
 
 test-all: test-environment lint types  ## the slow tests too
 	@$(BIN)/pytest $(AT_ONCE)
+
+docs: test-environment  ## run the notebooks and the pages' commands, and build the site
+	@$(BIN)/python -m docs.build
 
 lint: test-environment
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -38,7 +42,7 @@ bench: test-environment  ## figures beside those of peers
 	@$(BIN)/python -m benchmarks
 
 clean:  ## remove the environment and what the demo made
-	rm -rf $(VENV) $(ROOT)
+	rm -rf $(VENV) $(ROOT) site docs/.work
 
 # Both look at a stamp first: a second call costs a moment.
 environment:
