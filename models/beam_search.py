@@ -36,11 +36,12 @@ class BeamSearchConfig:
     A hotword is a word or several, each of which is favoured for itself.
     """
 
-    width: int = 64
-    language_model_weight: float = 0.5
+    width: int = 64  # texts that are followed at once; more is slower
+    language_model_weight: float = 0.5  # times the model's log-probability of each word
+    # Added for each word, in natural logs: a language model alone likes few words.
     word_bonus: float = 1.5
-    hotwords: tuple[str, ...] = ()
-    hotword_weight: float = 10.0
+    hotwords: tuple[str, ...] = ()  # as the transcripts are written, letter by letter
+    hotword_weight: float = 10.0  # added for each of their words, in natural logs
 
     def __post_init__(self) -> None:
         key = "evaluation.beam_search"

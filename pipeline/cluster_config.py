@@ -23,14 +23,15 @@ KUBERNETES_SECRET = re.compile(r"[a-z0-9][a-z0-9.-]*/[\w.-]+")
 class NodeNeeds:
     """What one node is given; what is left out is as for `default`, or as the cluster likes."""
 
-    cpu: float | None = None
-    memory_gb: float | None = None
+    cpu: float | None = None  # cores, as a limit
+    memory_gb: float | None = None  # of 10⁹ bytes, as a limit
     accelerator: str | None = None  # as the cluster names it, such as NVIDIA_L4 or nvidia.com/gpu
-    accelerators: int | None = None
+    accelerators: int | None = None  # how many of it; 1 unless said
+    # How often a failed try is made again, after a minute at first and then ever longer.
     retries: int | None = None
     # After so many hours a try is ended and counts as failed.
     hours: float | None = None
-    cache: bool | None = None
+    cache: bool | None = None  # whether an earlier result of the same inputs is taken instead
     # Labels of the Kubernetes nodes that it may run on, as for a pool of TPUs; Vertex has none.
     node_selector: Mapping[str, str] | None = None
 
@@ -54,15 +55,15 @@ class TrainingJob:
     accelerator: NVIDIA_TESLA_A100, accelerators: 1`.
     """
 
-    machine: str
-    accelerator: str = ""
-    accelerators: int = 0
-    tpu_topology: str = ""
+    machine: str  # the machine type, as Vertex AI names it
+    accelerator: str = ""  # its kind, as Vertex AI names it; empty: none, or the machine's own
+    accelerators: int = 0  # how many on each machine
+    tpu_topology: str = ""  # of a TPU slice, such as 2x4
     # Machines that train together.
     workers: int = 1
     # Cheaper machines that may be taken away; training goes on from its last checkpoint.
     spot: bool = False
-    hours: float = 168
+    hours: float = 168  # after so many the job is ended
     # The image variant of these machines; empty: the pipeline's own image.
     image: str = ""
 
@@ -83,8 +84,8 @@ class ScheduleConfig:
     """When the pipeline runs by itself."""
 
     cron: str  # minute, hour, day of month, month, day of week
-    timezone: str = "UTC"
-    max_concurrent: int = 1
+    timezone: str = "UTC"  # of `cron`, such as Europe/Berlin
+    max_concurrent: int = 1  # runs at once, at most
     # Whether runs that were missed, as while the schedule was paused, are made up for.
     catch_up: bool = False
     start: str = ""  # ISO 8601; empty: at once
@@ -114,8 +115,8 @@ class KfpConfig:
     """A Kubeflow Pipelines service of one's own."""
 
     host: str = ""  # such as https://kfp.example.org/pipeline
-    namespace: str = ""
-    experiment: str = "Default"
+    namespace: str = ""  # the profile's, where the service has several users; else empty
+    experiment: str = "Default"  # under which runs are listed; made where it is missing
     # Where the bearer token lies: env:NAME or file:PATH. Never the token itself.
     token: str = ""
 
@@ -130,16 +131,20 @@ class KfpConfig:
 class ClusterConfig:
     """The cluster's side of a pipeline."""
 
+    # Of Google Cloud, for Vertex AI and Dataflow.
     project: str = ""
-    region: str = "us-central1"
-    service_account: str = ""
+    region: str = "us-central1"  # of Google Cloud: where Vertex AI and Dataflow run
+    service_account: str = ""  # as whom the nodes run; empty: the cluster's own choice
+    # The VPC of Vertex AI and Dataflow: projects/NUMBER/global/networks/NAME.
     network: str = ""
     encryption_key: str = ""  # of Cloud KMS, by its full name
+    # On runs, jobs and pods, such as who pays for them.
     labels: Mapping[str, str] = field(default_factory=dict)
+    # What each node is given, by its name; `default` is for all that are not named.
     nodes: Mapping[str, NodeNeeds] = field(default_factory=dict)
-    training: TrainingJob | None = None
-    schedule: ScheduleConfig | None = None
-    kfp: KfpConfig = field(default_factory=KfpConfig)
+    training: TrainingJob | None = None  # where the Trainer runs if not in its node's container
+    schedule: ScheduleConfig | None = None  # when the pipeline runs by itself
+    kfp: KfpConfig = field(default_factory=KfpConfig)  # a Kubeflow Pipelines service of one's own
     # Variables of the nodes' containers, by where their values lie: kubernetes:SECRET/KEY for
     # Kubeflow, secret:projects/P/secrets/S/versions/V of Google Secret Manager, or file:gs://….
     secrets: Mapping[str, str] = field(default_factory=dict)

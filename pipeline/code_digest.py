@@ -7,13 +7,16 @@ digest of the rooms it runs on.
 
 from __future__ import annotations
 
+import ast
 import hashlib
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tfx.dsl.components.base.base_node import BaseNode
 
 PACKAGE = Path(__file__).parent.parent
-# Every executor may use these two; a custom node also its own folder.
+# Every executor may use these two; a custom node also its own folder, and those that it imports.
 SHARED_ROOMS = ("models", "schemas")
 # Code that stock nodes are given by import path.
 CODE_OF_STOCK_NODES = {"Transform": "components/transform", "Tuner": "components/tuner"}
@@ -29,7 +32,29 @@ def rooms_of(node: BaseNode) -> tuple[str, ...]:
     """The folders whose code the node's executor runs."""
     top, _, rest = type(node).__module__.partition(".")
     own = f"components/{rest.split('.')[0]}" if top == "components" else None
-    return (*SHARED_ROOMS, *filter(None, [own or CODE_OF_STOCK_NODES.get(node.id)]))
+    first = own or CODE_OF_STOCK_NODES.get(node.id)
+    return (*SHARED_ROOMS, *(_with_imported(PACKAGE / first) if first else ()))
+
+
+@cache
+def _with_imported(folder: Path) -> tuple[str, ...]:
+    """A component's folder and, in turn, those of the components that its files import."""
+    found, wanted = set[Path](), [folder]
+    while wanted:
+        room = wanted.pop()
+        if room not in found:
+            found.add(room)
+            wanted += [folder.parent / name for name in _components_imported(room)]
+    return tuple(sorted(str(room.relative_to(PACKAGE)) for room in found))
+
+
+def _components_imported(room: Path) -> Iterator[str]:
+    for file in room.rglob("*.py"):
+        for statement in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(statement, ast.ImportFrom) and statement.module:
+                top, _, rest = statement.module.partition(".")
+                if top == "components" and rest:
+                    yield rest.split(".")[0]
 
 
 def digest_of(rooms: tuple[str, ...]) -> str:

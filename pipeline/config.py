@@ -89,9 +89,11 @@ class ModelConfig:
 class RunnerConfig:
     """How the pipeline itself runs."""
 
+    # A node whose inputs, settings and code are an earlier run's is not run again.
     cache: bool = True
     # Where Beam's nodes run, and what Beam is told there; `pipeline/engines.py` knows them all.
     engine: EngineName = "DirectRunner"
+    # Beam's own options, each as --name=value, such as --job_endpoint=localhost:8099.
     beam_flags: tuple[str, ...] = ()
     # Processes of the DirectRunner.
     beam_workers: int = 1
@@ -129,6 +131,7 @@ class RunnerConfig:
 class RunConfig:
     """Everything a run is told."""
 
+    # Of the pipeline and of its releases: lower-case letters, digits and hyphens.
     name: str
     data: DataConfig
     model: ModelConfig

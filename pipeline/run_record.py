@@ -10,11 +10,12 @@ from typing import Literal
 
 from ml_metadata.proto.metadata_store_pb2 import Execution
 
+from components.wer_evaluator.scores import MAIN_TRIAL
 from models import filesystem
 from pipeline.config import RunConfig
 from pipeline.local import LAST_NODE, LAST_OF_INGEST, LOGS_FOLDER, METADATA_FILE
 from pipeline.metadata import open_server, open_store
-from pipeline.runs import Run, all_runs
+from pipeline.runs import Run, all_runs, number_of
 
 State = Literal["running", "stopped?", "failed", "ingested", "refused", "released", "complete"]
 # A process that was killed leaves its node as running for ever. What goes on writes to its log or
@@ -40,6 +41,7 @@ class RunRecord:
     audio_hours_trained: float | None
     training_seconds: float | None
     training_steps: int | None
+    wer: float | None  # of the main trial
     bytes_written: int | None  # None on a remote filesystem, where counting costs
     version: str | None
     already_published: bool
@@ -77,10 +79,17 @@ def read_record(run: Run, may_go_on: bool = False) -> RunRecord:
         audio_hours_trained=history["audio_seconds"] / 3600 if history else None,
         training_seconds=history["seconds"] if history else None,
         training_steps=history["evaluations"][-1]["step"] if history else None,
+        wer=_wer_of(run),
         bytes_written=_bytes_written(run, work),
         version=version or None,
         already_published=bool(pushed and pushed.custom_properties["already"].int_value),
     )
+
+
+def _wer_of(run: Run) -> float | None:
+    evaluation = run.output_if_any("WerEvaluator", "evaluation")
+    told = evaluation.custom_properties.get(f"wer/{MAIN_TRIAL}") if evaluation else None
+    return None if told is None else number_of(told)
 
 
 def as_utc(seconds: float) -> str:

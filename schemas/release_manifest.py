@@ -39,8 +39,8 @@ class TrainingFigures:
     dev_wer_after: float
     # Of the chief's machine alone where workers were several.
     kilowatt_hours: float
-    electricity_counted: bool  # by the machine's own meters; else it is CodeCarbon's estimate
     hardware: str
+    electricity_method: str  # by which meters or estimates
 
 
 def runtime_values_text(values: Mapping[str, RuntimeValue]) -> str:

@@ -12,7 +12,7 @@ from models.normalisation import NormalisationName
 class LanguageModelConfig:
     """An n-gram of `order` words: each is predicted from the `order - 1` before it."""
 
-    order: int = 3
+    order: int = 3  # words of the longest n-gram
     normalisation: NormalisationName = "librispeech"  # as the recogniser's own transcripts
 
     def __post_init__(self) -> None:

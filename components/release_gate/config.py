@@ -27,14 +27,16 @@ class GateConfig:
     `unpadded@speaker:*`, which holds for every slice of that kind.
     """
 
+    # The highest word error rate, by trial or slice.
     max_wer: dict[str, float] = field(default_factory=lambda: {"unpadded": 0.10})
+    # The highest character error rate, likewise.
     max_cer: dict[str, float] = field(default_factory=dict)
     # How much more than the SavedModel's an artifact's WER may be, by artifact (`tflite_int8`); `*`
     # is every other one that was scored beside the SavedModel.
     max_added_wer: dict[str, float] = field(default_factory=lambda: {ANY_VALUE: 0.01})
     # What a bound is held against says too little of fewer utterances or hours than these.
     min_utterances: int = 100
-    min_hours: float = 0.0
+    min_hours: float = 0.0  # of scored audio; 0 asks for none
     # Slices of fewer reference words are not judged behind `*`, and refuse where one is named.
     min_slice_words: int = 100
     # The part of the utterances that may have gone unscored.
@@ -46,9 +48,11 @@ class GateConfig:
     # Against the last blessed model: refused when any of the tests finds it worse with this much
     # confidence …
     regression_confidence: float = 0.95
+    # One of these is enough: a bootstrap over speakers, or NIST's matched pairs of segments.
     regression_tests: tuple[RegressionTest, ...] = ("bootstrap", "matched_pairs")
     # … and worse by more than this much WER: less is no regression, however sure.
     tolerated_regression: float = 0.002
+    # Trials that are compared so; none: no comparison.
     regression_trials: tuple[str, ...] = ("unpadded",)
 
     def __post_init__(self) -> None:

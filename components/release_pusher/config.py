@@ -23,7 +23,9 @@ class ReleaseConfig:
     # The address under which that web server gives out `hub_folder`; the pages name it. Empty: a
     # bucket's own, or an example.
     hub_url: str = ""
+    # What the page beside each release says.
     page: PageConfig = field(default_factory=PageConfig)
+    # Catalogues that get each release too.
     destinations: DestinationsConfig = field(default_factory=DestinationsConfig)
 
     def __post_init__(self) -> None:

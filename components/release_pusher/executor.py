@@ -158,6 +158,6 @@ def _training_figures(exported: Artifact) -> TrainingFigures | None:
         dev_wer_before=history.initial_wer,
         dev_wer_after=history.best.wer,
         kilowatt_hours=history.kilowatt_hours,
-        electricity_counted=history.electricity_counted,
         hardware=history.hardware,
+        electricity_method=history.electricity_method,
     )

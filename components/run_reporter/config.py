@@ -16,6 +16,7 @@ class AlertsConfig:
 
     # env:NAME, file:PATH, or secret:projects/P/secrets/S/versions/V of Google Secret Manager.
     webhook: str = ""
+    # A run broke (failure), the gate refused a model, or a release is out (success).
     on: tuple[Occasion, ...] = ("failure", "refusal")
 
     def __post_init__(self) -> None:

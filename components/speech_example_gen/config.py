@@ -24,9 +24,9 @@ TFX_EPOCH = datetime.date(1970, 1, 1)
 class SpeakerShares:
     """Which share of a corpus's speakers each split gets; a speaker's place is a digest's."""
 
-    train: float = 0.9
-    dev: float = 0.05
-    test: float = 0.05
+    train: float = 0.9  # part of the speakers, from 0 to 1, as the two below
+    dev: float = 0.05  # what evaluations during training and a tuning decode
+    test: float = 0.05  # what the gate judges on
 
     def __post_init__(self) -> None:
         shares = (self.train, self.dev, self.test)
@@ -41,17 +41,21 @@ class DataConfig:
     They may hold `{SPAN}` or `{YYYY}`, `{MM}` and `{DD}`, and `{VERSION}`, as TFX fills them in.
     """
 
-    corpus: str
+    corpus: str  # the folder of the corpus, also in a bucket
+    # How the corpus lies there: LibriSpeech, TIMIT, Kaldi data directories, NeMo manifests, tables
+    # of clips (Common Voice, FLEURS), or a plain folder of audio with transcripts.
     layout: LayoutName = "librispeech"
-    train: str = "train-*"
-    dev: str = "dev-*"
-    test: str = "test-*"
+    train: str = "train-*"  # the pattern of what the model learns from
+    dev: str = "dev-*"  # of what training and tuning compare models on
+    test: str = "test-*"  # of what the gate judges on; nothing is fitted to it
     # Where a corpus has no subsets: one pattern instead of the three, split by speaker.
     all: str = ""
+    # With `all`: which share of the speakers each split gets.
     speaker_shares: SpeakerShares = field(default_factory=SpeakerShares)
     # The newest so many spans are read together, up to the one that `span` names by its number or
     # its date (YYYY-MM-DD; the number of a date is the days since 1970), else up to the last.
     last_spans: int = 1
+    # The newest span that is read, by its number or its date; null is the last there is.
     span: int | str | None = None
     # BCP 47, for a layout that does not say.
     language: str = "en"
@@ -59,7 +63,7 @@ class DataConfig:
     timit_transcripts: Literal["words", "phones_61", "phones_39"] = "words"
     # Every letter a transcript may hold once normalised; empty: those of the checkpoint.
     alphabet: str = ""
-    longest_seconds: float = LONGEST_SECONDS
+    longest_seconds: float = LONGEST_SECONDS  # seconds; a longer utterance is quarantined
     # An utterance whose loudest sample is below this is taken for silent.
     silent_below_dbfs: float = -66.0
     # More than this share of samples at full scale is taken for clipped.

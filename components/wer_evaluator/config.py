@@ -16,7 +16,7 @@ from schemas.speech_example import SAMPLE_RATE
 class EvaluationConfig:
     """Models of any length are scored under every variant, each TFLite file at its own lengths."""
 
-    split: str = "test"
+    split: str = "test"  # which split of the data is scored
     # `unpadded`, `bucketed`, `constant_<samples>`, and the last with `_unmasked` behind it, where
     # the model takes padding for audio. 246000 samples (15.4 s) is the forerunner's length.
     variants: tuple[str, ...] = (
@@ -40,6 +40,7 @@ class EvaluationConfig:
     longest_seconds: float = 60.0  # a window where the padding itself has no end
     # Decoded a second time, from the same log-probabilities, as trials of their own (`…+beam`).
     beam_search: BeamSearchConfig | None = None
+    # Which trials, as artifact/variant, are decoded so.
     beam_trials: tuple[str, ...] = ("saved_model/unpadded",)
     # Attribute what the forerunner's protocol loses at this many samples, cause by cause.
     explain_padding: int | None = None

@@ -14,12 +14,16 @@ SHORTEST, LONGEST = 0.1, 1000.0
 class ExportConfig:
     """SavedModel always; TFLite in these kinds, one signature for each length; ONNX and TF Hub."""
 
+    # How weights are kept; full_int8 has activations in eight bits too, in calibrated ranges.
+    # Empty: no TFLite.
     tflite: tuple[TfliteKind, ...] = ("float32", "int8")
     # A phone pads an utterance to the shortest of these that holds it.
     tflite_seconds: tuple[float, ...] = (4.0, 8.0, 16.0)
     # Utterances of the dev split that full_int8 is calibrated on.
     calibration_utterances: int = 64
+    # ONNX files, named as TFLite's; empty: none.
     onnx: tuple[OnnxKind, ...] = ()
+    # TensorFlow Hub models: with the CTC head, or the encoder that other tasks start from.
     hub: tuple[HubKind, ...] = ()
     # How far a float artifact's log-probabilities may stand from the Keras model's.
     max_float_delta: float = 1e-3

@@ -10,8 +10,6 @@ from typing import Literal
 # convolutional feature encoder, which stays frozen throughout.
 Trainable = Literal["head", "all_but_feature_encoder", "all"]
 Schedule = Literal["one_cycle", "tri_stage", "linear", "constant"]
-# Where it runs; `auto` takes a TPU, several workers (TF_CONFIG), several GPUs or one device,
-# whichever is there first.
 Devices = Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"]
 
 # What every generator of random numbers takes, also those of 32 bits with a sign.
@@ -22,13 +20,16 @@ SEEDS = 2**31
 class Stage:
     """One stretch of training with its own optimizer and learning-rate schedule."""
 
+    # Which weights change; the feature encoder is the convolutions that hear the samples.
     trains: Trainable
-    steps: int
-    learning_rate: float
+    steps: int  # updates of the weights
+    learning_rate: float  # at the schedule's peak
+    # How the rate goes down from its peak: after a hold and exponentially (tri_stage), by half a
+    # cosine (one_cycle), in a straight line, or not at all.
     schedule: Schedule = "tri_stage"
     # Parts of the stage's steps: the learning rate rises, and (tri_stage) stays at its peak.
     warm_up: float = 0.1
-    hold: float = 0.4
+    hold: float = 0.4  # the part of the steps at the peak, of tri_stage alone
     # What part of the peak tri_stage and linear end at.
     final: float | None = None
 
@@ -55,6 +56,7 @@ class Stage:
 class TrainingConfig:
     """Stages in order, and what they share."""
 
+    # Run one after the other, each from the weights of the one before.
     stages: tuple[Stage, ...] = (
         # The forerunner's two stages at its rates: 1e-3 for the head, 5e-5 for the rest.
         Stage("head", steps=10_000, learning_rate=1e-3),
@@ -63,6 +65,7 @@ class TrainingConfig:
     batch_size: int = 32  # utterances, over all devices and workers together
     accumulate: int = 1  # batches whose gradients make one step
     weight_decay: float = 0.0  # the paper fine-tunes with plain Adam
+    # Gradients whose norm over all weights is above this are scaled down to it.
     clip_norm: float = 1.0
     # Evaluate and export a moving average of the weights with this momentum (such as 0.999).
     average_momentum: float | None = None
@@ -74,14 +77,21 @@ class TrainingConfig:
     patience: int | None = None
     # Steps between two checkpoints that a killed run goes on from; evaluations write one too.
     checkpoint_every: int = 500
+    # Where it runs; `auto` takes a TPU, several workers (TF_CONFIG), several GPUs or one device,
+    # whichever is there first.
     devices: Devices = "auto"
+    # Of the computing; weights stay float32. For mixed_float16 the loss is scaled so that small
+    # gradients do not vanish.
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     # SpecAugment and dropout; None keeps what the checkpoint's own config says. The forerunner
     # masks time with probability 0.05 over spans of 10 frames.
     mask_time_prob: float | None = 0.05
-    mask_time_length: int | None = 10
+    mask_time_length: int | None = 10  # frames of 20 ms in one masked span
+    # At most this part of the features is set to zero, in spans; null keeps the checkpoint's own.
     mask_feature_prob: float | None = None
+    # Part of the activations above the feature encoder; null keeps the checkpoint's own parts.
     dropout: float | None = None
+    # How likely a step leaves out a transformer layer; null keeps the checkpoint's own.
     layerdrop: float | None = None
     # One shape per bucket, known when the step is compiled. TPUs need it; on CPU one dynamic
     # step is traced once instead of once for each bucket.
@@ -91,6 +101,7 @@ class TrainingConfig:
     deterministic: bool = False
     # Steps that TensorBoard's profile shows, the first and the one after the last.
     profile_steps: tuple[int, int] | None = None
+    # Of a new head, the order of the batches, dropout and masks.
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -160,7 +171,7 @@ class TeacherConfig:
     # What the teacher's posteriors and its hidden states weigh beside the CTC loss of a character:
     # little for states, which a student with a few of the layers cannot reach.
     logit_weight: float = 0.5
-    feature_weight: float = 0.1
+    feature_weight: float = 0.1  # of hidden states; 0 leaves them out
     # Above 1 the teacher's second thoughts count for more.
     temperature: float = 2.0
 

@@ -1,6 +1,7 @@
 """The electricity that a training takes, as CodeCarbon counts or estimates it.
 
 Of this machine alone, which for several workers is the chief's; a TPU has no meter that it knows.
+A processor's own meter counts whatever else runs on it too.
 """
 
 from __future__ import annotations
@@ -20,15 +21,16 @@ log = logging.getLogger(__name__)
 # CodeCarbon's figure for emissions needs a country; nobody reads it, as its electricity is what
 # is wanted: what that emits is for whoever knows the grid.
 ANY_COUNTRY = "DEU"
+BY_METER, BY_LOAD = "by their own meters", "estimated"
 
 
 @dataclass(frozen=True)
 class Energy:
-    """Electricity, on what it was spent, and whether the machine's own meters counted it."""
+    """Electricity, on what it was spent, and how each part of it was found."""
 
     kilowatt_hours: float = 0.0
     hardware: str = ""
-    counted: bool = False
+    method: str = ""
 
 
 class EnergyMeter:
@@ -87,6 +89,8 @@ class EnergyMeter:
 def _read(spent: EmissionsData) -> Energy:
     from codecarbon.core.cpu import is_rapl_available
 
-    processors = f"{spent.cpu_count} threads of {spent.cpu_model}"
-    hardware = f"{spent.gpu_model} and {processors}" if spent.gpu_count else processors
-    return Energy(spent.energy_consumed, hardware, counted=is_rapl_available())
+    hardware = f"{spent.cpu_count} threads of {spent.cpu_model}"
+    method = f"processors {BY_METER if is_rapl_available() else BY_LOAD}, memory {BY_LOAD}"
+    if spent.gpu_count:
+        hardware, method = f"{spent.gpu_model} and {hardware}", f"GPUs {BY_METER}, {method}"
+    return Energy(spent.energy_consumed, hardware, method)

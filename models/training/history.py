@@ -39,7 +39,7 @@ class History:
     # Electricity, of the chief's machine alone where workers are several.
     kilowatt_hours: float = 0.0
     hardware: str = ""  # on which it was spent last
-    electricity_counted: bool = False  # by the machine's own meters, else it is estimated
+    electricity_method: str = ""  # by which meters or estimates
     # Steps at which a stage ended early, as dev got no better.
     stopped_early: list[int] = field(default_factory=list)
     # Steps whose weights the model ended with: the best one, or those whose mean was better still.
@@ -49,7 +49,7 @@ class History:
         """Add electricity that was spent."""
         self.kilowatt_hours += energy.kilowatt_hours
         if energy.hardware:
-            self.hardware, self.electricity_counted = energy.hardware, energy.counted
+            self.hardware, self.electricity_method = energy.hardware, energy.method
 
     @property
     def initial_wer(self) -> float:

@@ -34,7 +34,9 @@ class TuningConfig:
 
     # Steps of one trial: the recipe in short. A shorter training likes a higher rate.
     trial_steps: int
-    trials: int = 12
+    trials: int = 12  # trainings in all, the recipe's own among them
+    # How the next values are chosen: at random, from the trials so far (bayesian), or at random
+    # with most trials ended early (hyperband, 13 trials or more).
     algorithm: Algorithm = "bayesian"
     # Times the learning rate of each stage, each by its own factor.
     learning_rate_factor: Span | None = (0.3, 3.0)
@@ -42,8 +44,8 @@ class TuningConfig:
     steps_factor: Span | None = (0.5, 1.5)
     # Of these two the recipe must name its own values.
     mask_time_prob: Span | None = (0.0, 0.1)
-    dropout: Span | None = (0.0, 0.2)
-    seed: int = 0
+    dropout: Span | None = (0.0, 0.2)  # searched between these two; training.dropout must lie there
+    seed: int = 0  # of the values that are drawn
 
     def __post_init__(self) -> None:
         for name in ("trials", "trial_steps"):

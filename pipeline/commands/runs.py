@@ -72,7 +72,7 @@ def _print_table(records: list[RunRecord]) -> None:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("Run", *(["Pipeline"] if several else []), "State"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("Took", "Trained", "Audio", "Steps"):
+    for heading in ("Took", "Trained", "Audio", "Steps", "WER"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("", overflow="fold")
     for record in records:
@@ -82,6 +82,8 @@ def _print_table(records: list[RunRecord]) -> None:
 
 
 def _figures(record: RunRecord) -> list[str]:
+    from components.wer_evaluator.scores import percent
+
     colour = COLOURS.get(record.state)
     return [
         f"[{colour}]{record.state}[/]" if colour else record.state,
@@ -89,6 +91,7 @@ def _figures(record: RunRecord) -> list[str]:
         "" if record.training_seconds is None else _time(record.training_seconds),
         "" if record.audio_hours_trained is None else f"{record.audio_hours_trained:,.1f} h",
         "" if record.training_steps is None else f"{record.training_steps:,}",
+        "" if record.wer is None else percent(record.wer),
     ]
 
 

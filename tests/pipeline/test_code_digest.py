@@ -24,10 +24,18 @@ def test_every_node_of_the_dag_carries_its_digest(nodes):
 
 
 def test_a_node_runs_on_the_shared_rooms_and_its_own(nodes):
-    assert rooms_of(nodes["ReleaseGate"]) == ("models", "schemas", "components/release_gate")
+    importer = ("models", "schemas", "components/checkpoint_importer")
+    assert rooms_of(nodes["CheckpointImporter"]) == importer
     assert rooms_of(nodes["Transform"]) == ("models", "schemas", "components/transform")
     assert rooms_of(nodes["Trainer"]) == ("models", "schemas")
     assert rooms_of(nodes["Tuner"]) == ("models", "schemas", "components/tuner")
+
+
+def test_a_node_also_runs_on_the_components_that_it_imports_and_on_theirs(nodes):
+    rooms = rooms_of(nodes["ReleasePusher"])
+    for name in ("release_pusher", "run_reporter", "wer_evaluator", "release_gate"):
+        assert f"components/{name}" in rooms
+    assert "components/transform" not in rooms
 
 
 @pytest.mark.parametrize("name", ["executor.py", "report/templates/report.html.jinja"])

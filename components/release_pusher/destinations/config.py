@@ -18,7 +18,7 @@ PREBUILT_SERVING_IMAGE = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:la
 class HuggingFaceConfig:
     """A repository on the Hugging Face Hub; the token is HF_TOKEN or `hf auth login`'s."""
 
-    repo: str
+    repo: str  # organisation/name; made where it is missing
     private: bool = False  # when it is made; a repository that is there stays as it is
     # The report has transcripts, and the recordings of the worst utterances.
     with_report: bool = True
@@ -34,7 +34,7 @@ class HuggingFaceConfig:
 class KaggleConfig:
     """A variation on Kaggle Models; credentials are KAGGLE_API_TOKEN, KAGGLE_KEY or kaggle.json."""
 
-    handle: str
+    handle: str  # owner/model/framework/variation
     license: str = ""  # as Kaggle names it, such as "Apache 2.0"; empty: set on the site
 
     def __post_init__(self) -> None:
@@ -49,10 +49,11 @@ class KaggleConfig:
 class VertexConfig:
     """A model in the Vertex AI Model Registry; credentials are Google's application defaults."""
 
-    project: str
-    location: str = "us-central1"
+    project: str  # the Google Cloud project
+    location: str = "us-central1"  # the registry's region
     model_id: str = ""  # empty: the release's name
     display_name: str = ""  # empty: the release's name
+    # The container that Vertex AI starts to serve the SavedModel.
     serving_image: str = PREBUILT_SERVING_IMAGE
 
     def __post_init__(self) -> None:
@@ -74,6 +75,6 @@ class VertexConfig:
 class DestinationsConfig:
     """None of them, or any."""
 
-    hugging_face: HuggingFaceConfig | None = None
-    kaggle: KaggleConfig | None = None
-    vertex: VertexConfig | None = None
+    hugging_face: HuggingFaceConfig | None = None  # the Hugging Face Hub
+    kaggle: KaggleConfig | None = None  # Kaggle Models
+    vertex: VertexConfig | None = None  # the Vertex AI Model Registry

@@ -53,7 +53,7 @@ def release_mark(facts: ReleaseFacts) -> dict[str, str | int]:
 def emissions(training: TrainingFigures, grams_per_kwh: float) -> float:
     """Grams of CO2 that the training's electricity stands for.
 
-    >>> emissions(TrainingFigures(900, 6.0, 80.0, 1.0, 0.1, 2.0, True, "GPU"), 380)
+    >>> emissions(TrainingFigures(900, 6.0, 80.0, 1.0, 0.1, 2.0, "GPU", "counted"), 380)
     760.0
     """
     return training.kilowatt_hours * grams_per_kwh
@@ -77,7 +77,7 @@ def _card_metadata(facts: ReleaseFacts, page: PageConfig) -> str:
     )
     data[CARD_RELEASE_KEY] = release_mark(facts)
     training = facts.manifest.provenance.training
-    if training and page.grams_of_co2_per_kwh is not None:
+    if training and training.kilowatt_hours and page.grams_of_co2_per_kwh is not None:
         data["co2_eq_emissions"] = {
             "emissions": round(emissions(training, page.grams_of_co2_per_kwh), 3),
             "source": "CodeCarbon's electricity, times the grid's figure that its owner gave",

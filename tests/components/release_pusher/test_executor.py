@@ -130,17 +130,17 @@ def test_what_is_blessed_is_published_with_its_report_and_scores(push, config):
 
 def test_the_release_has_a_card_with_what_is_known_of_its_training(push, config, tmp_path):
     history = History([Evaluation(0, 1.0), Evaluation(40, 0.25)], audio_seconds=7200, seconds=90)
-    history.spend(Energy(0.0021, "2 threads of a processor", counted=True))
+    history.spend(Energy(0.0021, "2 threads of a processor", "all by meters"))
     trained = tmp_path / "trained"
     filesystem.write_text(trained / "history.json", json.dumps(history.as_json()))
     folder = push(config, trained=trained).get_string_custom_property("pushed_destination")
     assert read_manifest(folder).provenance.training == TrainingFigures(
-        40, 2.0, 90, 1.0, 0.25, 0.0021, True, "2 threads of a processor"
+        40, 2.0, 90, 1.0, 0.25, 0.0021, "2 threads of a processor", "all by meters"
     )
     card = filesystem.read_text(filesystem.join(folder, "MODEL_CARD.md"))
     assert "# demo, version 1" in card
     assert "40 steps over 2.0 hours of audio" in card
-    assert "took 2.1 Wh on 2 threads of a processor, as its meters counted it" in card
+    assert "took 2.1 Wh on 2 threads of a processor, as CodeCarbon found it: all by meters." in card
 
 
 def test_where_the_trained_model_is_gone_the_card_says_that_nothing_is_known(

@@ -30,6 +30,7 @@ def test_what_was_spent_since_the_last_time_on_which_hardware(meter):
     # No processor takes a kilowatt for a second's work here.
     assert 0 < whole.kilowatt_hours < 1 / 3600
     assert "threads of" in whole.hardware
+    assert whole.method.endswith("memory estimated")
 
 
 def test_a_meter_that_is_closed_or_broken_counts_nothing(meter, caplog):

@@ -30,7 +30,7 @@ histories = st.builds(
     waited_seconds=amounts,
     kilowatt_hours=amounts,
     hardware=st.text(max_size=4),
-    electricity_counted=st.booleans(),
+    electricity_method=st.text(max_size=4),
     stopped_early=steps,
     kept=steps,
 )

@@ -30,7 +30,7 @@ def shown(command, *arguments) -> str:
 def test_runs_are_a_table_newest_last(root):
     lines = shown(runs.command, "--root", str(root)).splitlines()
     assert [line.split()[0] for line in lines] == ["Run", "monday", "tuesday", "wednesday"]
-    assert "released" in lines[1] and "version 1" in lines[1] and "2.0 h" in lines[1]
+    assert all(one in lines[1] for one in ("released", "version 1", "2.0 h", "30.00 %"))
     assert "failed" in lines[3] and "SpeechExampleGen" in lines[3]
 
 

@@ -35,8 +35,8 @@ PROVENANCE = Provenance(
         dev_wer_before=1.0125,
         dev_wer_after=0.1458,
         kilowatt_hours=0.00042,
-        electricity_counted=False,
         hardware="2 threads of AMD EPYC",
+        electricity_method="processors estimated, memory estimated",
     ),
 )
 MODEL_FILES = {
