@@ -27,6 +27,7 @@ test-all: test-environment lint types  ## the slow tests too
 	@$(BIN)/pytest $(AT_ONCE)
 
 docs: test-environment  ## run the notebooks and the pages' commands, and build the site
+	@$(BIN)/pytest -m docs tests/docs
 	@$(BIN)/python -m docs.build
 
 lint: test-environment

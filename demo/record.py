@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from rich.color import ColorTriplet
 from rich.style import Style
@@ -98,7 +98,7 @@ def animated(title: str, lines: Sequence[Line]) -> str:
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height}" '
-            f'role="img" aria-label="Terminal: {escape(title)}">',
+            f'role="img" aria-label={quoteattr(f"Terminal: {title}")}>',
             _style(times, rows),
             f'<rect width="100%" height="100%" rx="8" fill="{BACKGROUND}"/>',
             *(

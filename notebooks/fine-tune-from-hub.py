@@ -26,7 +26,7 @@ import os
 import tempfile
 
 from support import figures
-from support.workspace import PRETRAINED, workspace
+from support.workspace import PRETRAINED, is_demo, workspace
 
 run = workspace()  # a corpus that a pipeline has read, in the folder W2V_DOCS_WORKSPACE
 CHECKPOINT = os.environ.get("W2V_CHECKPOINT", PRETRAINED)  # the encoder comes from it
@@ -213,5 +213,6 @@ served = tf.saved_model.load(folder).signatures["serving_default"]
 audio = {name: test[0][name] for name in ("waveforms", "lengths")}
 served_text = [text.decode() for text in served(**audio)["text"].numpy()]
 assert served_text == heard[: len(served_text)], "the saved model must say what was measured"
-assert wer_before > 0.9, "a new head knows nothing"
-assert wer_after < 0.3, "some hundred steps teach most of the words"
+if is_demo():
+    assert wer_before > 0.9, "a new head knows nothing"
+    assert wer_after < 0.3, "some hundred steps teach most of the words"

@@ -28,7 +28,7 @@ import tempfile
 from pathlib import Path
 
 from support import figures
-from support.workspace import PRETRAINED
+from support.workspace import PRETRAINED, is_demo
 
 CHECKPOINT = os.environ.get("W2V_CHECKPOINT", PRETRAINED)  # such as wav2vec2-large-xlsr-53
 CORPUS = os.environ.get("W2V_TSV_CORPUS")  # a folder with train.tsv, dev.tsv, test.tsv and clips/
@@ -250,7 +250,8 @@ print(f"heard  {hear(recogniser, read_audio(corpus / 'clips' / first.path)).text
 #     w2v run greek.yaml
 
 # %%
-assert letters["dev"] | letters["test"] <= letters["train"], "no letter is unknown"
-assert history.initial_wer > 0.9, "a new head knows nothing"
-assert wer_of(heard) < 0.3, "some hundred steps teach most of the words"
-assert history.impossible_transcripts == 0
+if is_demo():
+    assert letters["dev"] | letters["test"] <= letters["train"], "no letter is unknown"
+    assert history.initial_wer > 0.9, "a new head knows nothing"
+    assert wer_of(heard) < 0.3, "some hundred steps teach most of the words"
+    assert history.impossible_transcripts == 0

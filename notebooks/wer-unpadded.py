@@ -27,7 +27,7 @@ import tempfile
 from pathlib import Path
 
 from support import figures
-from support.workspace import w2v, workspace
+from support.workspace import is_demo, w2v, workspace
 
 run = workspace()
 MODEL = Path(os.environ.get("W2V_CHECKPOINT", run.release))  # a release, a file or a checkpoint
@@ -157,11 +157,11 @@ print(f"\nsclite {count_word_errors(*pair).errors} errors, jiwer {jiwer.wer(*pai
 
 # %%
 whole = next(score for score in scores if not score.slice)
-assert whole.excluded == 0, "every utterance was scored"
 assert ours == whole.wer, "the table of predictions gives the score again"
-assert theirs <= ours <= theirs + 0.01, (
-    "sclite's alignment never has fewer errors than the distance"
-)
+assert theirs <= ours, "sclite's alignment never has fewer errors than the distance"
 assert count_word_errors(*pair).rate > jiwer.wer(*pair)
 assert whole.wer_low <= whole.wer <= whole.wer_high
-assert whole.wer < 0.1, "the release passed a gate of 5 %"
+if is_demo():
+    assert whole.excluded == 0, "every utterance was scored"
+    assert whole.wer < 0.1, "the release passed a gate of 5 %"
+    assert ours <= theirs + 0.01, "on good hypotheses the two agree"

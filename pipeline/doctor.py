@@ -24,6 +24,8 @@ NEEDED = {
     "ai-edge-litert": "running TFLite",
     "espeakng-loader": "the synthetic corpus",
 }
+# Distributions that bring the same package for other machines.
+STAND_INS = {"tensorflow": "tensorflow-tpu"}
 GIB = 1024**3
 LITTLE_DISK, LITTLE_MEMORY = 5 * GIB, 8 * GIB
 
@@ -76,9 +78,16 @@ def _disk(folder: Path) -> Finding:
 def _packages() -> Iterator[Finding]:
     for package, purpose in NEEDED.items():
         try:
-            yield Finding(package, "ok", f"{metadata.version(package)} ({purpose})")
+            yield Finding(package, "ok", f"{_version(package)} ({purpose})")
         except metadata.PackageNotFoundError:
             yield Finding(package, "missing", f"not installed ({purpose})", f"install {package}")
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return metadata.version(STAND_INS.get(package, package))
 
 
 def _torch() -> Finding:

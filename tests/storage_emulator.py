@@ -80,6 +80,14 @@ class StorageEmulator:
         """The names of a bucket's objects, sorted."""
         return sorted(self.buckets[bucket])
 
+    def upload(self, folder: Path, to: str) -> None:
+        """Put a folder's files into a bucket, as `bucket/prefix`."""
+        bucket, _, prefix = to.partition("/")
+        for file in folder.rglob("*"):
+            if file.is_file():
+                name = f"{prefix}/{file.relative_to(folder).as_posix()}"
+                self._keep(bucket, name, file.read_bytes())
+
     def answer(self, method: str, url: str, headers: dict[str, str], body: bytes) -> Reply:
         """What the service says to a request; `url` is whole, with its host."""
         with self._lock:

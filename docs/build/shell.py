@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -46,16 +48,23 @@ def run_page(page: Page, workspace: Path) -> float:
 
 
 def _run(command: list[str], folder: Path, output: BinaryIO) -> None:
-    subprocess.run(
+    with subprocess.Popen(
         command,
         cwd=folder,
         env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
-        timeout=TIMEOUT_SECONDS,
-        check=True,
-    )
+        start_new_session=True,
+    ) as process:
+        try:
+            exit_code = process.wait(TIMEOUT_SECONDS)
+        except BaseException:
+            # What the shell has started would go on without it.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if exit_code:
+        raise subprocess.CalledProcessError(exit_code, command)
 
 
 def _end_of(log: Path) -> str:

@@ -5,11 +5,14 @@ Nothing else of the command is changed, and each change is told.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from pipeline.local import beam_args
+from kubeflow.names import METADATA_FLAG
+from pipeline.local import FILE_ADDRESS, METADATA_FILE, beam_args
 
 RUNNER_FLAG = "--runner"
 # Runners that are processes of this machine anyway.
@@ -44,6 +47,16 @@ def at_home(words: Sequence[str], parameters: Mapping[str, Any]) -> Command:
         kept.insert(kept.index(MODULE_FLAG) + 1, CUSTOM_JOB_MODULE)
     note = "the custom job was not sent to Vertex AI: its first worker's command ran here"
     return Command(tuple(kept), (*local_beam.notes, note))
+
+
+def recorded_at_home(words: Sequence[str], root: Path) -> list[str]:
+    """The command that records its node below the rehearsal's root, and not beside real runs."""
+    kept = list(words)
+    if METADATA_FLAG in kept:
+        place = kept.index(METADATA_FLAG) + 1
+        file = {"address": f"{FILE_ADDRESS}{root / METADATA_FILE}", "password": ""}
+        kept[place] = json.dumps(json.loads(kept[place]) | file)
+    return kept
 
 
 def _with_local_beam(words: Sequence[str]) -> Command:

@@ -41,7 +41,8 @@ class Job:
         time = self.started.isoformat(timespec="seconds")
         return {
             "$.pipeline_job_name": self.id,
-            "$.pipeline_job_uuid": str(self.number),
+            # Kubeflow has one name for a run, and its folder is called so.
+            "$.pipeline_job_uuid": self.id if self.pipeline.target == "kfp" else str(self.number),
             "$.pipeline_job_resource_name": self.resource_name,
             "$.pipeline_job_create_time_utc": time,
             "$.pipeline_job_schedule_time_utc": time,

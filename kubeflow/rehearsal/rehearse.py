@@ -52,6 +52,7 @@ def rehearse(
         places=places_of(root, image.code, mounts),
         image=image,
         history=History(root / "artifacts.jsonl", pipeline.name),
+        root=root,
         folder=root / "rehearsals" / job.id,
         with_retries=with_retries,
     )

@@ -19,6 +19,7 @@ class Stage:
     places: Places
     image: Image
     history: History
+    root: Path  # what is kept for later rehearsals
     folder: Path  # for logs, and for what the tasks were told
     with_retries: bool
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as proto
 
-from kubeflow.rehearsal.at_home import at_home
+from kubeflow.rehearsal.at_home import at_home, recorded_at_home
 from kubeflow.rehearsal.causes import cause_of
 from kubeflow.rehearsal.container import run_container
 from kubeflow.rehearsal.job import Task
@@ -69,7 +69,8 @@ class _TaskRun:
     def _run(self, words: Sequence[str], told: proto.ExecutorInput) -> int:
         filled = [fill(word, told, self.task.placeholders()) for word in words]
         words_here = [self.stage.places.here(word) for word in filled]
-        command = at_home(words_here, self.given.parameters)
+        recorded_here = recorded_at_home(words_here, self.stage.root)
+        command = at_home(recorded_here, self.given.parameters)
         self.notes = tuple(dict.fromkeys((*self.notes, *command.notes)))
         scratch = self.stage.folder / "scratch" / self.task.id
         declared = {one.name: self.stage.places.here(one.value) for one in self.container.env}

@@ -22,6 +22,7 @@ from models.audio import read_audio
 REPOSITORY = Path(__file__).resolve().parents[2]
 PRETRAINED = REPOSITORY / "models" / "pretrained" / "tiny-en"
 DEMO = "demo"
+PREPARED = "W2V_DOCS_WORKSPACE"
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,22 @@ class Workspace:
 
 def workspace() -> Workspace:
     """The folders to work on; made where they are not there, which takes about five minutes."""
-    prepared = os.environ.get("W2V_DOCS_WORKSPACE")
+    prepared = os.environ.get(PREPARED)
     runs = Path(prepared, "w2v-runs") if prepared else REPOSITORY / "w2v-runs"
     runs = Path(os.environ.get("W2V_RUNS", runs))
     corpus = Path(os.environ.get("W2V_CORPUS", Path(prepared or runs, "corpus")))
     if not list(runs.glob("releases/*/manifest.json")):
         _make(corpus.absolute(), runs.absolute())
-    return Workspace(corpus.absolute(), runs.absolute(), os.environ.get("W2V_PIPELINE", DEMO))
+    pipeline = os.environ.get("W2V_PIPELINE", DEMO)
+    return Workspace(corpus.absolute(), runs.absolute(), pipeline)
+
+
+def is_demo() -> bool:
+    """Whether a notebook runs as it stands, so that it knows what figures come out.
+
+    A switch that names other data, another model or another length makes them others.
+    """
+    return not any(name.startswith("W2V_") and name != PREPARED for name in os.environ)
 
 
 @dataclass(frozen=True)

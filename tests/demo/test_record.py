@@ -52,6 +52,12 @@ def test_every_line_is_in_the_picture_after_the_command_and_marks_are_no_marks()
     assert rows[4:] == printed[3:]
 
 
+def test_whoever_cannot_see_it_hears_the_command_whatever_its_marks():
+    title = """w2v run --set 'data.train="*"' < a"""
+    picture = ElementTree.fromstring(animated(title, []))
+    assert picture.get("aria-label") == f"Terminal: {title}"
+
+
 def test_who_wants_no_movement_sees_the_end():
     svg = animated("it", [Line(float(at), Text(str(at))) for at in range(ROWS + 9)])
     still, _, moving = svg.partition("@media (prefers-reduced-motion: no-preference)")

@@ -10,6 +10,7 @@ from typing import Literal
 import pytest
 
 from components.release_gate.report import machine
+from components.release_pusher.layout import CARD_FILE
 from docs.build.doctests import fenced
 from docs.build.page import pages
 from docs.build.reference import GENERATORS, MARK, fill_in
@@ -18,6 +19,7 @@ from docs.build.reference.configs import config_keys
 from docs.build.reference.fields import fields_of
 from pipeline.cli import COMMANDS
 from pipeline.config import RunConfig, ready_configs
+from schemas.release_manifest import MANIFEST_FILE, ReleaseManifest
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,14 @@ def test_every_key_of_a_report_is_told():
     keys = [ast.literal_eval(key) for key in rows.keys]
     told = fill_in(page.text)
     assert [key for key in keys if f"`{key}`" not in told and f"#{key}." not in told] == []
+
+
+def test_every_key_of_a_manifest_and_every_page_beside_it_is_told():
+    page = next(page for page in pages() if page.path == "reference/report-and-manifest.md")
+    told = fill_in(page.text)
+    names = [key.rpartition(".")[2] for key in keys_below("", ReleaseManifest)]
+    assert {"runtime_parameters", "splits", "quarantined", "training"} <= set(names)
+    assert [one for one in (*names, CARD_FILE, MANIFEST_FILE) if f"| `{one}` |" not in told] == []
 
 
 @pytest.mark.parametrize("page", [page for page in pages() if MARK.search(page.text)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from docs.build import shell, workspace
@@ -42,6 +44,16 @@ def test_a_block_may_expect_another_exit_code(folder):
     shell.run_page(Page("a.md", refused), folder)
     with pytest.raises(shell.PageError, match="ended with 0 instead of 3"):
         shell.run_page(Page("a.md", refused.replace("(exit 3)", "true")), folder)
+
+
+def test_what_hangs_is_ended_with_all_that_it_started(folder, monkeypatch):
+    monkeypatch.setattr(shell, "TIMEOUT_SECONDS", 0.5)
+    kept = folder.parent / "later.txt"
+    slow = f"```console\n$ (sleep 1; touch {kept}) & sleep 60\n```\n"
+    with pytest.raises(shell.PageError, match="ran for more than"):
+        shell.run_page(Page("a.md", slow), folder)
+    time.sleep(1)
+    assert not kept.exists()
 
 
 def test_python_that_fails_is_told_by_its_line(folder):

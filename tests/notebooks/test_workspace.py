@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import util
 from pathlib import Path
@@ -34,8 +35,9 @@ def folder(tmp_path, monkeypatch) -> Path:
         write(nodes / "SpeechExampleGen" / "examples" / str(number) / "Split-dev" / "data-0")
     write(nodes / "Trainer" / "model" / "12" / "checkpoints" / "state")  # it was killed
     monkeypatch.setenv("W2V_DOCS_WORKSPACE", str(tmp_path))
-    for name in ("W2V_CORPUS", "W2V_RUNS", "W2V_PIPELINE"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("W2V_")]:
+        if name != "W2V_DOCS_WORKSPACE":
+            monkeypatch.delenv(name)
     return tmp_path
 
 
@@ -71,6 +73,13 @@ def test_the_environment_names_another_corpus_and_another_run(support, folder, m
     assert run.corpus == folder / "LibriSpeech"
     assert run.release == folder / "mine" / "releases" / "3"
     assert run.pipeline == "librispeech"
+
+
+@pytest.mark.parametrize("switch", ["W2V_CORPUS", "W2V_CHECKPOINT", "W2V_STEPS"])
+def test_figures_of_the_demo_are_expected_of_nothing_else(support, folder, monkeypatch, switch):
+    assert support.is_demo()
+    monkeypatch.setenv(switch, "7")
+    assert not support.is_demo()
 
 
 def test_utterances_are_drawn_from_all_speakers_with_what_they_said(support, noise_corpus):

@@ -43,6 +43,13 @@ def test_a_package_that_is_not_there_is_missing_with_its_cure(monkeypatch, capsy
     assert "✗ no-such-package-of-ours" in capsys.readouterr().out
 
 
+def test_a_distribution_for_other_machines_stands_in_for_the_package(monkeypatch, tmp_path):
+    monkeypatch.setitem(doctor.NEEDED, "tensorflow-elsewhere", "the model")
+    monkeypatch.setitem(doctor.STAND_INS, "tensorflow-elsewhere", "tensorflow")
+    found = {finding.what: finding for finding in examine(tmp_path)}
+    assert found["tensorflow-elsewhere"].found == found["tensorflow"].found
+
+
 def test_little_room_is_a_note_with_what_it_is_enough_for(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "LITTLE_DISK", 1 << 60)
     monkeypatch.setattr(doctor, "LITTLE_MEMORY", 1 << 60)

@@ -4,10 +4,6 @@ One small run is shared by every test here: 120 utterances and few steps on the 
 """
 
 import json
-import subprocess
-import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +15,7 @@ import transformers
 from components.release_pusher.releases import list_releases, read_manifest, verify
 from models.audio import normalise, pad_batch, read_audio
 from models.recognisers import open_recogniser
+from tests.command_line import Ran, make_corpus, set_each, w2v
 
 SHIPPED = Path(__file__).parents[2] / "models" / "pretrained" / "tiny-en"
 SMALL = (
@@ -44,38 +41,15 @@ ARTIFACTS = {
 }
 
 
-@dataclass(frozen=True)
-class Ran:
-    """A finished command."""
-
-    code: int
-    stdout: str
-    stderr: str
-    seconds: float
-
-    @property
-    def outcome(self) -> dict:
-        return json.loads(self.stdout)
-
-
-def w2v(*arguments: str) -> Ran:
-    started = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", *arguments], capture_output=True, text=True
-    )
-    return Ran(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
-
-
 def run_demo(root: Path, *changes: str, runner: str = "local") -> Ran:
-    settings = [option for change in (*SMALL, *changes) for option in ("--set", change)]
-    return w2v("run", "demo", "--root", str(root), "--runner", runner, "--json", *settings)
+    where = ("--root", str(root), "--runner", runner)
+    return w2v("run", "demo", *where, "--json", *set_each(*SMALL, *changes))
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("runs")
-    made = w2v("corpus", "--to", str(root / "corpus"), "--utterances", "120")
-    assert made.code == 0, made.stderr
+    make_corpus(root / "corpus", utterances=120)
     return root
 
 

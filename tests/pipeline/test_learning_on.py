@@ -7,7 +7,7 @@ import pytest
 
 from components.release_pusher.releases import read_manifest
 from models import filesystem
-from tests.pipeline.test_end_to_end import Ran, w2v
+from tests.command_line import Ran, make_corpus, set_each, w2v
 
 LEARNING_ON = (
     "model.warm_start=true",
@@ -24,8 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 def run(root: Path) -> Ran:
-    settings = [option for change in LEARNING_ON for option in ("--set", change)]
-    ran = w2v("run", "demo", "--root", str(root), "--json", *settings)
+    ran = w2v("run", "demo", "--root", str(root), "--json", *set_each(*LEARNING_ON))
     assert ran.code == 0, ran.stderr
     return ran
 
@@ -33,8 +32,7 @@ def run(root: Path) -> Ran:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("schedule")
-    made = w2v("corpus", "--to", str(root / "corpus"), "--utterances", "60")
-    assert made.code == 0, made.stderr
+    make_corpus(root / "corpus")
     return root
 
 

@@ -3,12 +3,15 @@
 import dataclasses
 import json
 import shutil
+import sqlite3
 
 import pytest
 
 from components.release_pusher.releases import roll_back
 from models.errors import BadInputError
 from pipeline.lineage import lineage_of
+from pipeline.local import METADATA_FILE
+from pipeline.runs import OUTPUT
 from tests.pipeline.metadata_of_runs import Runs
 from tests.pipeline.released_runs import PROVENANCE, RECIPE, release
 
@@ -125,6 +128,28 @@ def test_a_release_made_elsewhere_is_told_from_its_manifest(root, tmp_path_facto
     assert lineage.made is None
     assert lineage.manifest.provenance == PROVENANCE
     assert lineage.replaced.version == 1
+
+
+@pytest.mark.parametrize("node", ["ReleaseGate", "WerEvaluator"])
+def test_a_release_of_whose_run_a_part_is_unknown_is_told_from_its_manifest(node, own_root):
+    # Given a server that was away when the node had ended
+    forget_outputs(own_root, node)
+    lineage = lineage_of("2", own_root)
+    assert (lineage.made, lineage.manifest.provenance) == (None, PROVENANCE)
+    assert lineage.replaced.version == 1
+    # And one that is gone as well: there is nothing to fall back to
+    shutil.rmtree(own_root / "releases")
+    with pytest.raises(BadInputError, match=f"lacks what {node} gave in the run tuesday; look at"):
+        lineage_of("2", own_root)
+
+
+def forget_outputs(root, node: str) -> None:
+    with sqlite3.connect(root / METADATA_FILE) as database:
+        database.execute(
+            "delete from Event where type = ? and execution_id in (select Execution.id from "
+            "Execution join Type on Type.id = type_id where Type.name = ?)",
+            (OUTPUT, f"components.{node}"),
+        )
 
 
 def test_a_version_that_nobody_knows_is_named_with_those_that_are(root):

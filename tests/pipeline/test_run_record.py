@@ -156,6 +156,13 @@ class TestOnACluster:
         self.end(run, "SUCCEEDED")
         assert read_records(tmp_path)[0].state == "complete"
 
+    def test_one_of_whose_push_nothing_is_known_did_not_fail(self, begin, tmp_path):
+        run = begin("monday")
+        run.execute("ReleasePusher", "UNKNOWN")
+        self.end(run, "SUCCEEDED")
+        (record,) = read_records(tmp_path)
+        assert (record.state, record.failed_at, record.nodes_run) == ("complete", None, 0)
+
 
 def test_the_last_runs_of_all_pipelines_newest_last(runs, tmp_path):
     for name, pipeline in (("1", "demo"), ("2", "student"), ("3", "demo")):

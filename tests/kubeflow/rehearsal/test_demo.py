@@ -1,12 +1,9 @@
-"""The demo pipeline, compiled for Vertex AI and rehearsed whole: its release is the local run's.
+"""The demo pipeline, compiled for each service and rehearsed whole: its release is the local run's.
 
 The smallest settings that still pass through every stage; `w2v run` gets the same.
 """
 
-import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,83 +12,73 @@ import tensorflow as tf
 
 from components.release_pusher.releases import read_manifest
 from kubeflow.image.contents import stage_image
+from tests.command_line import SMALLEST, Ran, make_corpus, set_each, w2v
 
 BUCKET = "gs://bucket/w2v"
-SMALLEST = (
-    "training.stages=[{trains: all, steps: 10, learning_rate: 1.0e-3, schedule: constant}]",
-    "training.evaluate_every=10",
-    "evaluation.variants=[unpadded]",
-    "evaluation.explain_padding=null",
-    "evaluation.beam_search=null",
-    "gate.max_wer={unpadded: 2.0}",
-    "gate.max_added_wer={'*': 0.5}",
-    "gate.min_utterances=3",
-    "export.tflite=[float32]",
-    "export.tflite_seconds=[4]",
-    "export.onnx=[]",
-    "export.hub=[]",
-    "release.hub_folder=''",
-    "language_model=null",
-)
 OF_THE_MOMENT = ("report/", "saved_model.pb", "fingerprint.pb", "variables/")
-SETTINGS = [word for setting in SMALLEST for word in ("--set", setting)]
+FILES = {"vertex": "demo.json", "kfp": "demo.yaml"}
 
-
-def w2v(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", *arguments], capture_output=True, text=True
-    )
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
+    """The folder of a local run, and of what is compiled to be compared with it."""
     root = tmp_path_factory.mktemp("rehearsed")
-    made = w2v("corpus", "--to", str(root / "corpus"), "--utterances", "60")
-    assert made.returncode == 0, made.stderr
+    make_corpus(root / "corpus")
     return root
 
 
-@pytest.fixture(scope="module")
-def compiled(root) -> Path:
-    path = root / "demo.json"
-    done = w2v("compile", "demo", "--root", BUCKET, "--to", str(path), *SETTINGS)
-    assert done.returncode == 0, done.stderr
+@pytest.fixture(scope="module", params=FILES)
+def compiled(request, root) -> Path:
+    """The demo for one of the two services."""
+    path = root / FILES[request.param]
+    where = ("--target", request.param, "--root", BUCKET, "--to", str(path))
+    done = w2v("compile", "demo", *where, *set_each(*SMALLEST))
+    assert done.code == 0, done.stderr
     return path
 
 
-def rehearse(compiled: Path, root: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    corpus = compiled.parent / "corpus"
-    mount = ("--mount", f"{BUCKET}/corpus={corpus}")
+def rehearse(compiled: Path, root: Path, *options: str) -> Ran:
+    mount = ("--mount", f"{BUCKET}/corpus={compiled.parent / 'corpus'}")
     return w2v("rehearse", str(compiled), "--root", str(root), "--json", *mount, *options)
 
 
 @pytest.fixture(scope="module")
-def rehearsed(compiled, root) -> dict:
-    done = rehearse(compiled, root / "rehearsal")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+def rehearsal(compiled) -> Path:
+    """The folder that stands for the buckets."""
+    return compiled.with_suffix(".rehearsal")
 
 
-@pytest.mark.slow
+@pytest.fixture(scope="module")
+def rehearsed(compiled, rehearsal) -> dict:
+    done = rehearse(compiled, rehearsal)
+    assert done.code == 0, done.stderr
+    return done.outcome
+
+
+@pytest.fixture(scope="module")
+def local_release(root) -> Path:
+    """What `w2v run` publishes from the same config."""
+    ran = w2v("run", "demo", "--root", str(root), "--json", *set_each(*SMALLEST))
+    assert ran.code == 0, ran.stderr
+    return Path(ran.outcome["release"])
+
+
 def test_every_task_of_the_demo_runs_as_the_cluster_would_run_it(rehearsed):
     states = {task["name"]: task["state"] for task in rehearsed["tasks"]}
     assert set(states.values()) == {"SUCCEEDED"}
     assert {"SpeechExampleGen", "Trainer", "ReleaseGate", "ReleasePusher"} <= set(states)
 
 
-@pytest.mark.slow
-def test_the_release_of_the_rehearsal_is_that_of_a_local_run(rehearsed, root):
-    ran = w2v("run", "demo", "--root", str(root), "--json", *SETTINGS)
-    assert ran.returncode == 0, ran.stderr
-    here = Path(json.loads(ran.stdout)["release"])
-    there = root / "rehearsal" / "buckets" / "gs" / "bucket" / "w2v" / "releases" / "1"
-    assert digests(there) == digests(here)
-    assert_same_weights(there / "variables" / "variables", here / "variables" / "variables")
-    rehearsed_release, local = read_manifest(there), read_manifest(here)
-    assert rehearsed_release.wer == local.wer
-    made_of = rehearsed_release.provenance
-    assert made_of.data_fingerprint == local.provenance.data_fingerprint
-    assert made_of.checkpoint_sha256 == local.provenance.checkpoint_sha256
+def test_the_release_of_the_rehearsal_is_that_of_a_local_run(rehearsed, rehearsal, local_release):
+    there = rehearsal / "buckets" / "gs" / "bucket" / "w2v" / "releases" / "1"
+    assert digests(there) == digests(local_release)
+    assert_same_weights(*(one / "variables" / "variables" for one in (there, local_release)))
+    ours, local = read_manifest(there), read_manifest(local_release)
+    assert ours.wer == local.wer
+    assert ours.provenance.data_fingerprint == local.provenance.data_fingerprint
+    assert ours.provenance.checkpoint_sha256 == local.provenance.checkpoint_sha256
 
 
 def digests(release: Path) -> dict[str, str]:
@@ -113,12 +100,11 @@ def assert_same_weights(one: Path, other: Path) -> None:
         np.testing.assert_array_equal(*(reader.get_tensor(name) for reader in readers))
 
 
-@pytest.mark.slow
 def test_a_checkpoint_that_the_image_lacks_is_named(compiled, tmp_path):
     code = stage_image(tmp_path / "code")
     shutil.rmtree(code / "models" / "pretrained")
     done = rehearse(compiled, tmp_path / "rehearsal", "--image", str(code))
-    assert done.returncode == 1
-    failed = [task for task in json.loads(done.stdout)["tasks"] if task["state"] == "FAILED"]
+    assert done.code == 1
+    failed = [task for task in done.outcome["tasks"] if task["state"] == "FAILED"]
     assert [task["name"] for task in failed] == ["CheckpointImporter"]
     assert "/opt/wav2vec2-tfx/models/pretrained/tiny-en" in failed[0]["cause"]

@@ -76,7 +76,7 @@ def test_a_lineage_as_json_holds_the_chain(root):
 
 def test_a_release_made_elsewhere_says_so(root, tmp_path):
     text = shown(lineage.command, str(root / "releases" / "1"), "--root", str(tmp_path))
-    assert "does not know this release, so it was made elsewhere" in text
+    assert "does not know how this release was made, as where that was elsewhere" in text
     assert "── sha256:data" in text
 
 
