@@ -51,8 +51,8 @@ class TrainingJob:
     """Where the Trainer runs if not in its node's container: a custom job of Vertex AI.
 
     A v3-8 is `machine: cloud-tpu, accelerator: TPU_V3, accelerators: 8`; a v5e slice of 8 chips is
-    `machine: ct5lp-hightpu-8t, tpu_topology: 2x4`; a GPU machine is `machine: a2-highgpu-1g,
-    accelerator: NVIDIA_TESLA_A100, accelerators: 1`.
+    `machine: ct5lp-hightpu-8t, tpu_topology: 2x4`, both with the `image` of VARIANT=tpu; a GPU
+    machine is `machine: a2-highgpu-1g, accelerator: NVIDIA_TESLA_A100, accelerators: 1`.
     """
 
     machine: str  # the machine type, as Vertex AI names it

@@ -155,7 +155,7 @@ def lineage_of(release: str, root: Path, config: RunConfig | None = None) -> Lin
         manifest=manifest,
         restores=restores,
         replaced=_replaced(folder, version, pushes),
-        made=_made(store, push.run) if store and push else None,
+        made=_made_if_known(store, push.run, manifest) if store and push else None,
     )
 
 
@@ -235,8 +235,20 @@ def _replaced(folder: str, version: int, pushes: list[_Pushed]) -> Replaced | No
     before = max((*known, *there), default=None)
     if before is None:
         return None
-    rates = there[before].wer if before in there else _wer_of(known[before])
+    rates = there[before].wer if before in there else _wer_if_known(known[before])
     return Replaced(before, rates.get(MAIN_TRIAL))
+
+
+def _made_if_known(
+    store: mlmd.MetadataStore, run: Run, manifest: ReleaseManifest | None
+) -> Made | None:
+    """None where the server was away for a part of the run, and the manifest says the rest."""
+    try:
+        return _made(store, run)
+    except BadInputError:
+        if manifest is None:
+            raise
+        return None
 
 
 def _made(store: mlmd.MetadataStore, run: Run) -> Made:
@@ -337,6 +349,10 @@ def _wer_of(run: Run) -> dict[str, float]:
         for name in sorted(evaluation)
         if name.startswith(WER)
     }
+
+
+def _wer_if_known(run: Run) -> dict[str, float]:
+    return _wer_of(run) if run.output_if_any("WerEvaluator", "evaluation") else {}
 
 
 def _chain(store: mlmd.MetadataStore, run: Run) -> tuple[Link, ...]:

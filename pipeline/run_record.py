@@ -130,9 +130,9 @@ def was_run(execution: Execution | None) -> bool:
 
 
 def _is_over(execution: Execution | None) -> bool:
-    return was_run(execution) or (
-        execution is not None and execution.last_known_state == Execution.CACHED
-    )
+    # Unknown is what a node made whose run went well while the server was away.
+    ends = (Execution.COMPLETE, Execution.CACHED, Execution.UNKNOWN)
+    return execution is not None and execution.last_known_state in ends
 
 
 def _bytes_written(run: Run, work: dict[str, Execution]) -> int | None:

@@ -71,7 +71,13 @@ class Run:
 
     def output(self, node: str, key: str) -> metadata_store_pb2.Artifact:
         """The node's output artifact of that key."""
-        return self._artifacts(node, key, OUTPUT)[0]
+        found = next(iter(self._artifacts(node, key, OUTPUT)), None)
+        if found is None:
+            raise BadInputError(
+                f"ML Metadata lacks what {node} gave in the run {self.name}; look at the release's "
+                "manifest."
+            )
+        return found
 
     def input(self, node: str, key: str) -> metadata_store_pb2.Artifact | None:
         """The node's input artifact of that key, or None where it had none."""

@@ -35,7 +35,7 @@ def command(config: str, overrides: tuple[str, ...], root: str, target: str, to:
     """
     from pipeline.config import load_config
 
-    run_config = load_config(config, root=root, overrides=overrides)
+    run_config = load_config(config, root=root.rstrip("/"), overrides=overrides)
     from kubeflow.compile import compile_pipeline
     from kubeflow.container.parameters import runtime_parameters
 

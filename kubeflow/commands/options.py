@@ -54,7 +54,7 @@ compiled_argument = click.argument(
 def read_both(
     compiled: Path, config: str, overrides: tuple[str, ...]
 ) -> tuple[CompiledPipeline, RunConfig]:
-    """The compiled file and the config that it was made from."""
+    """The compiled file and the config that it was made from; raises where they differ in data."""
     from kubeflow.schedules.compiled import read_compiled
     from pipeline.config import load_config
 
@@ -65,4 +65,5 @@ def read_both(
             f"{compiled} is the pipeline {pipeline.name!r}, but {config} is of "
             f"{run_config.name!r}; compile it from this config, or give its own."
         )
+    pipeline.check_reads(run_config.data)
     return pipeline, run_config

@@ -72,7 +72,7 @@ def apply_command(
     Kubeflow Pipelines reads cron expressions in UTC, and fills in the data date from its version
     2.17 on.
     """
-    from kubeflow.names import DATA_DATE
+    from kubeflow.names import DATA_DATE, SPAN
     from kubeflow.schedules.apply import apply_schedule, wanted_schedule
     from kubeflow.schedules.undated import what_each_run_reads
 
@@ -82,8 +82,13 @@ def apply_command(
         raise BadInputError(
             f"--param {DATA_DATE} is what the schedule tells each run; leave it out."
         )
-    wanted = wanted_schedule(pipeline.with_defaults(values), _timing(run_config, cron, timezone))
     data = run_config.data
+    if data.has_dates and values.get(SPAN):
+        raise BadInputError(
+            f"--param {SPAN} and the schedule's dates both choose the data, and every run would "
+            f"read span {values[SPAN]}; leave it out, or take w2v schedule run for that span."
+        )
+    wanted = wanted_schedule(pipeline.with_defaults(values), _timing(run_config, cron, timezone))
     note = _note_on_zones(wanted) if data.has_dates else what_each_run_reads(pipeline, data, values)
     service = _connect(pipeline.target, run_config)
     applied = apply_schedule(service, wanted)

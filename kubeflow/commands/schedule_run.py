@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kubeflow.schedules.asking import ServiceError
     from kubeflow.schedules.backfill import DatedRun
     from kubeflow.schedules.compiled import Value
+    from kubeflow.schedules.service import SubmittedRun
     from pipeline.config import RunConfig
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -70,7 +71,7 @@ def run_command(
             if days
             else backfill.submit_now(service, pipeline, values)
         )
-        click.echo(f"Submitted{f' for {days[0]}' if days else ''}: {run.address}")
+        click.echo(_submitted(run, days[0] if days else None))
         return
     timing = run_config.cluster.schedule
     at_once = timing.max_concurrent if timing else 1
@@ -118,10 +119,15 @@ def _failed(known: Mapping[datetime.date, DatedRun]) -> list[datetime.date]:
 
 def _line(one: DatedRun) -> str:
     if one.outcome is None:
-        return f"Submitted for {one.day}: {one.run.address}"
+        return _submitted(one.run, one.day)
     if one.outcome.succeeded:
         return f"Succeeded for {one.day}."
     return f"{one.outcome.end.capitalize()} for {one.day}: {one.outcome.reason} ({one.run.address})"
+
+
+def _submitted(run: SubmittedRun, day: datetime.date | None) -> str:
+    before = " before" if run.found else ""
+    return f"Submitted{before}{f' for {day}' if day else ''}: {run.address}"
 
 
 def _typed(

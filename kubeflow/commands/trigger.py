@@ -77,10 +77,7 @@ def command(
     """
     if every and subscription:
         raise BadInputError("--every and --subscription are two ways to go on looking; take one.")
-    from kubeflow.schedules.trigger import check_same_corpus
-
     pipeline, run_config = read_both(compiled, config, overrides)
-    check_same_corpus(pipeline, run_config.data)
     look = partial(_look, pipeline, run_config, expect)
     if every:
         while True:

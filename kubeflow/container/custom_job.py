@@ -8,16 +8,18 @@ running, and costing, when the pipeline is cancelled.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import signal
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 from google.api_core import exceptions, retry
 from google.cloud.aiplatform.gapic import JobServiceClient
-from google.cloud.aiplatform_v1.types import CustomJob, JobState
+from google.cloud.aiplatform_v1.types import CustomJob, JobState, ListCustomJobsRequest
 from tfx.dsl.components.base import base_executor
 from tfx.extensions.google_cloud_ai_platform.constants import VERTEX_REGION_KEY
 from tfx.extensions.google_cloud_ai_platform.trainer.executor import TRAINING_ARGS_KEY
@@ -48,9 +50,8 @@ PASSING = retry.if_exception_type(
 )
 # A training of days must not end because its service was away for minutes.
 PATIENTLY = retry.Retry(predicate=PASSING, initial=1, maximum=60, timeout=3600)
-# What may have been done though no answer came is asked for once more only where it surely was not.
-REFUSED_FOR_NOW = retry.if_exception_type(exceptions.ServiceUnavailable, exceptions.TooManyRequests)
-ONCE_THERE_IS_ROOM = retry.Retry(predicate=REFUSED_FOR_NOW, initial=1, maximum=60, timeout=900)
+ONCE_THERE_IS_ROOM = retry.Retry(predicate=PASSING, initial=1, maximum=60, timeout=900)
+LAUNCH_LABEL = "w2v_launch"
 
 
 class Executor(base_executor.BaseExecutor):
@@ -104,7 +105,7 @@ def run_job(
 ) -> None:
     """Launch a job and stay until it has ended; it ends with us when we are told to go."""
     with _noting_a_stop() as told:
-        seen = client.create_custom_job(parent=parent, custom_job=job, retry=ONCE_THERE_IS_ROOM)
+        seen = _launch(client, parent, job)
         log.info("custom job %s is launched", seen.name)
         with _ending_with_us(client, seen.name, told):
             while seen.state not in ENDED:
@@ -116,6 +117,36 @@ def run_job(
             f"{': ' + seen.error.message if seen.error.message else ''}; its log in Vertex AI says "
             "more."
         )
+
+
+def _launch(client: JobServiceClient, parent: str, job: CustomJob) -> CustomJob:
+    """One job, though its launch is asked for again: an answer may be lost, and the job be there.
+
+    A label of this launch alone says whether it is.
+    """
+    marked, mark = CustomJob(job), uuid.uuid4().hex[:12]
+    marked.labels[LAUNCH_LABEL] = mark
+    by_mark = ListCustomJobsRequest(parent=parent, filter=f'labels.{LAUNCH_LABEL}="{mark}"')
+    tries = itertools.count()
+
+    def find() -> CustomJob | None:
+        return next(iter(client.list_custom_jobs(request=by_mark)), None)
+
+    def launch() -> CustomJob:
+        there = find() if next(tries) else None
+        return there or client.create_custom_job(parent=parent, custom_job=marked)
+
+    try:
+        return ONCE_THERE_IS_ROOM(launch)()
+    except Exception:
+        there = None
+        try:
+            there = find()
+        except Exception as error:  # why it was not launched is told, not this
+            log.warning("a custom job may run, labelled %s=%s: %s", LAUNCH_LABEL, mark, error)
+        if there is None:
+            raise
+        return there
 
 
 @contextlib.contextmanager
@@ -143,6 +174,8 @@ def _ending_with_us(client: JobServiceClient, name: str, told: list[int]) -> Ite
         yield
     except BaseException:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # told twice, we still end the job
-        with contextlib.suppress(exceptions.GoogleAPIError):
+        try:
             client.cancel_custom_job(name=name, retry=PATIENTLY)
+        except Exception as error:  # what took us away is told, not this
+            log.warning("the custom job %s was not cancelled: %s", name, error)
         raise

@@ -62,10 +62,10 @@ def run_node(flags: argparse.Namespace, beam_args: list[str]) -> None:
     flags.json_serialized_invocation_args = json_format.MessageToJson(told)
     with recorded(flags.metadata, told, spec):
         kubeflow_v2_run_executor.main((flags, beam_args))
-    made = with_names_of_models(told, _read_output(told.outputs.output_file))
-    filesystem.write_text(told.outputs.output_file, json_format.MessageToJson(made))
-    if flags.record:
-        record_outputs(flags.record, told, made)
+        made = with_names_of_models(told, _read_output(told.outputs.output_file))
+        filesystem.write_text(told.outputs.output_file, json_format.MessageToJson(made))
+        if flags.record:
+            record_outputs(flags.record, told, made)
 
 
 def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:

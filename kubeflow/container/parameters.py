@@ -137,7 +137,7 @@ def _with_span(own: Mapping[str, Any], told: Mapping[str, Any], timezone: str) -
     data, rules = read_settings(dict(own))
     text = str(told.get(SPAN) or "")
     if text:
-        data = dataclasses.replace(data, span=int(text) if text.isdigit() else text)
+        data = dataclasses.replace(data, span=int(text) if text.isdecimal() else text)
     elif data.has_dates:
         date = _date(str(told[DATA_DATE]), timezone)
         data = dataclasses.replace(data, span=date.isoformat())

@@ -44,7 +44,11 @@ MAKERS = "__makers__"
 # Two nodes that begin at once may both register what the other does, and one of them fails.
 SECONDS_BETWEEN_TRIES = (1.0, 5.0)
 CANCELLED = "CANCEL"  # as both services begin it: they spell its end differently
-WITHOUT_A_WORD = "The node's process ended without a word, as if it was killed or out of memory."
+WITHOUT_A_WORD = (
+    "The node did not come to its end: its time was over, it was told to stop, or it was killed, "
+    "as for want of memory; its log says which."
+)
+NOTHING_KNOWN = "ML Metadata's server knows nothing of what %s %s in this run"
 RUNNING, COMPLETE, FAILED = pb.Execution.RUNNING, pb.Execution.COMPLETE, pb.Execution.FAILED
 INPUT, OUTPUT = pb.Event.INPUT, pb.Event.OUTPUT
 
@@ -253,28 +257,40 @@ class _Run:
         for node in nodes:
             execution = self._executions().get(node)
             if execution:
-                self._end(execution, status)
-            elif status.succeeded and not self._add_newest(node):
-                log.warning("ML Metadata's server knows nothing of what %s did in this run", node)
+                self._end(node, execution, status)
+            elif status.succeeded and not self._add_the_only_one(node):
+                log.warning(NOTHING_KNOWN, node, "did")
 
-    def _end(self, execution: pb.Execution, status: FinalStatus) -> None:
-        if execution.last_known_state != RUNNING:
+    def _end(self, node: str, execution: pb.Execution, status: FinalStatus) -> None:
+        state = execution.last_known_state
+        if status.succeeded and state in (RUNNING, FAILED):  # its end, or a better try, was missed
+            log.warning(NOTHING_KNOWN, node, "made")
+            execution.last_known_state = pb.Execution.UNKNOWN
+        elif state == RUNNING:
+            cancelled = status.state.startswith(CANCELLED)
+            execution.last_known_state = pb.Execution.CANCELED if cancelled else FAILED
+            _say_why(execution, WITHOUT_A_WORD)
+        else:
             return
-        cancelled = status.state.startswith(CANCELLED)
-        execution.last_known_state = pb.Execution.CANCELED if cancelled else FAILED
-        _say_why(execution, WITHOUT_A_WORD)
         self.store.put_executions([execution])
 
-    def _add_newest(self, node: str) -> bool:
-        """The newest execution of the node that took what this run's nodes gave."""
+    def _add_the_only_one(self, node: str) -> bool:
+        """The execution of the node that took what this run's nodes gave.
+
+        Of several nobody here knows which one the service took from its cache.
+        """
         name = f"{self._pipeline}.{node}"
         context = self.store.get_context_by_type_and_name(NODE_CONTEXT, name)
         known = self.store.get_executions_by_context(context.id) if context else []
-        for earlier in sorted(known, key=lambda one: -one.id):
-            if earlier.last_known_state == COMPLETE and self._took_what_is_here(earlier):
-                self._reuse(node, earlier)
-                return True
-        return False
+        fitting = [
+            one
+            for one in known
+            if one.last_known_state == COMPLETE and self._took_what_is_here(one)
+        ]
+        if len(fitting) != 1:
+            return False
+        self._reuse(node, fitting[0])
+        return True
 
     def _took_what_is_here(self, earlier: pb.Execution) -> bool:
         here, taken = self._executions(), self.store.get_events_by_execution_ids([earlier.id])

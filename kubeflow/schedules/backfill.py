@@ -128,7 +128,8 @@ def stretches(days: Iterable[datetime.date]) -> list[tuple[datetime.date, dateti
 
 
 def _stamp() -> str:
-    return f"{datetime.datetime.now(datetime.UTC):%Y%m%d%H%M%S}"
+    # To the microsecond: two asked for within a second are two runs.
+    return f"{datetime.datetime.now(datetime.UTC):%Y%m%d%H%M%S%f}"
 
 
 def run_id(name: str, ending: str) -> str:

@@ -10,13 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from components.speech_example_gen.config import DataConfig
+from components.speech_example_gen.properties import read_settings
 from kubeflow.compiled_file import Target, read_documents
 from kubeflow.names import DATA_DATE, LEARNING_RATE, SCHEDULED_TIME, STEPS, TIMEZONE_FLAG
 from models.errors import BadInputError
 
 Value = str | int | float
 TUNER, EXPORTER = "Tuner", "ModelExporter"
-CORPUS_READER, CORPUS_INPUT = "SpeechExampleGen", "input_base"
+CORPUS_READER, CORPUS_SETTINGS = "SpeechExampleGen", "custom_config"
+# The settings of `data` that decide which files a run reads.
+CHOOSE_DATA = ("corpus", "layout", "train", "dev", "test", "all", "last_spans", "span")
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,12 @@ class CompiledPipeline:
         return "UTC"
 
     @property
-    def corpus(self) -> str | None:
-        """Where its runs read the corpus; None where the file does not say."""
-        for name, task in _tasks(self.spec):
-            if name == CORPUS_READER:
-                given = task.get("inputs", {}).get("parameters", {}).get(CORPUS_INPUT, {})
-                return given.get("runtimeValue", {}).get("constant")
-        return None
+    def data(self) -> DataConfig | None:
+        """What it was compiled to read; None where the file does not say."""
+        task = dict(_tasks(self.spec)).get(CORPUS_READER, {})
+        given = task.get("inputs", {}).get("parameters", {}).get(CORPUS_SETTINGS, {})
+        text = given.get("runtimeValue", {}).get("constant")
+        return read_settings({CORPUS_SETTINGS: text})[0] if text else None
 
     @property
     def model_made_anew_by(self) -> str | None:
@@ -109,6 +112,18 @@ class CompiledPipeline:
                 f"{self.path} takes no runtime parameter {' nor '.join(missing)}; compile it "
                 "again with this version of w2v."
             )
+
+    def check_reads(self, data: DataConfig) -> None:
+        """Raise where its runs would read other data than a config says."""
+        compiled = self.data
+        for name in CHOOSE_DATA if compiled else ():
+            there, here = getattr(compiled, name), getattr(data, name)
+            if str(there).rstrip("/") != str(here).rstrip("/"):
+                raise BadInputError(
+                    f"{self.path} was compiled with data.{name} {there!r}, but the config says "
+                    f"{here!r}; compile it again from this config, or give the one that it was "
+                    "compiled from, with the same --set."
+                )
 
     def _why_not(self, name: str) -> str:
         if name.startswith((LEARNING_RATE, STEPS)) and TUNER in dict(_tasks(self.spec)):

@@ -85,16 +85,6 @@ def trigger(
     return Triggered(seen, run)
 
 
-def check_same_corpus(pipeline: CompiledPipeline, data: DataConfig) -> None:
-    """Raise where the runs would read another corpus than the one that is looked at."""
-    read = pipeline.corpus
-    if read is not None and read.rstrip("/") != data.corpus.rstrip("/"):
-        raise BadInputError(
-            f"{pipeline.path} reads the corpus {read}, but data.corpus is {data.corpus}; compile "
-            "it again from this config, or give the one that it was compiled from."
-        )
-
-
 def newest_span(data: DataConfig, expected: datetime.date | int | None = None) -> SeenSpan:
     """What a run would read now, or one sentence: also where the expected span is not there."""
     source = source_type(data.layout)(data)

@@ -23,6 +23,7 @@ from models import filesystem
 from models.errors import BadInputError
 from pipeline.cluster_config import EVERY_NODE, KUBERNETES
 from pipeline.config import RunConfig
+from pipeline.engines import ENGINES
 
 RESOLVED = (LatestArtifactStrategy, LatestBlessedModelStrategy)
 # Kubernetes' limit for a name, less what KFP puts behind it.
@@ -120,6 +121,12 @@ def _refuse_engine(config: RunConfig) -> None:
                 f"{flag}: in a node's container that address is the container itself; give "
                 f"{config.runner.engine} an address that the cluster reaches."
             )
+    if ENGINES[config.runner.engine].remote and config.data.corpus.startswith("s3://"):
+        # The variables of cluster.secrets are the containers' alone.
+        raise BadInputError(
+            f"data.corpus ({config.data.corpus}): the workers of {config.runner.engine} are given "
+            "no keys of S3; copy it to gs://…, or set runner.engine to DirectRunner."
+        )
 
 
 def _refuse_needs(config: RunConfig, target: Target) -> None:
@@ -138,6 +145,12 @@ def _refuse_needs(config: RunConfig, target: Target) -> None:
         raise BadInputError(
             "cluster.training: the Trainer's custom job needs a project to run in; add --set "
             "cluster.project=my-project."
+        )
+    job = config.cluster.training
+    if job and (job.tpu_topology or job.accelerator.startswith("TPU")) and not job.image:
+        raise BadInputError(
+            "cluster.training is a TPU, which the pipeline's own image cannot use; build the "
+            "image with --build-arg VARIANT=tpu and add --set cluster.training.image=…"
         )
     if target == "kfp" and len(config.name) > LONGEST_KFP_NAME:
         raise BadInputError(

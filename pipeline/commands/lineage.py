@@ -64,8 +64,8 @@ def command(
     console.print(tree_of(lineage), soft_wrap=True)
     if lineage.made is None:
         console.print(
-            f"\nML Metadata {place_of_metadata(root, server)} does not know this release, so it was"
-            " made elsewhere: this is what its own manifest says.",
+            f"\nML Metadata {place_of_metadata(root, server)} does not know how this release was"
+            " made, as where that was elsewhere: this is what its own manifest says.",
             soft_wrap=True,
         )
 

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import logging
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -10,13 +12,15 @@ from concurrent import futures
 
 import grpc
 import pytest
-from google.api_core.exceptions import PermissionDenied
+from google.api_core.exceptions import Cancelled, InvalidArgument, PermissionDenied
 from google.cloud.aiplatform.gapic import JobServiceClient
 from google.cloud.aiplatform_v1.services.job_service.transports import JobServiceGrpcTransport
 from google.cloud.aiplatform_v1.types import CancelCustomJobRequest, CustomJob, JobState
 from google.cloud.aiplatform_v1.types.job_service import (
     CreateCustomJobRequest,
     GetCustomJobRequest,
+    ListCustomJobsRequest,
+    ListCustomJobsResponse,
 )
 from google.protobuf import empty_pb2
 from tfx.types.standard_artifacts import Examples, Model
@@ -33,7 +37,12 @@ ROOT = "gs://bucket/w2v"
 PARENT = "projects/my-project/locations/us-central1"
 SERVICE = "/google.cloud.aiplatform.v1.JobService/"
 TPU = TrainingJob(
-    machine="cloud-tpu", accelerator="TPU_V3", accelerators=8, spot=True, hours=48, workers=1
+    machine="cloud-tpu",
+    accelerator="TPU_V3",
+    accelerators=8,
+    spot=True,
+    hours=48,
+    image="registry/w2v:tpu",
 )
 GPUS = TrainingJob(
     machine="a2-highgpu-1g", accelerator="NVIDIA_TESLA_A100", accelerators=1, workers=4
@@ -49,12 +58,16 @@ class Service(grpc.GenericRpcHandler):
         self.created: list[CreateCustomJobRequest] = []
         self.cancelled: list[str] = []
         self.seen = threading.Event()
+        self.refused: list[grpc.StatusCode] = []  # requests that it does not take
+        self.lost: list[grpc.StatusCode] = []  # of what it takes, in place of the answer
         self.when_created: Callable[[], None] = lambda: None
+        self.when_asked: Callable[[], None] = lambda: None
         self.cancel_refused = False
 
     def service(self, details):
         methods = {
             "CreateCustomJob": (self.create, CreateCustomJobRequest),
+            "ListCustomJobs": (self.list, ListCustomJobsRequest),
             "GetCustomJob": (self.get, GetCustomJobRequest),
             "CancelCustomJob": (self.cancel, CancelCustomJobRequest),
         }
@@ -66,12 +79,23 @@ class Service(grpc.GenericRpcHandler):
         )
 
     def create(self, request, context):
+        if self.refused:
+            context.abort(self.refused.pop(0), "no room")
         self.created.append(request)
         self.when_created()
+        if self.lost:
+            context.abort(self.lost.pop(0), "the answer is lost")
         return self.job(JobState.JOB_STATE_QUEUED)
+
+    def list(self, request, context):
+        label, value = re.fullmatch(r'labels\.(\w+)="(\w+)"', request.filter).groups()
+        found = [one for one in self.created if one.custom_job.labels[label] == value]
+        jobs = [self.job(JobState.JOB_STATE_QUEUED) for _ in found]
+        return ListCustomJobsResponse.pb(ListCustomJobsResponse(custom_jobs=jobs))
 
     def get(self, request, context):
         self.seen.set()
+        self.when_asked()
         answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if isinstance(answer, grpc.StatusCode):
             context.abort(answer, "not now")
@@ -138,6 +162,38 @@ def test_a_job_that_cannot_be_cancelled_either_hides_no_cause(serve):
     service.cancel_refused = True
     with pytest.raises(PermissionDenied, match="not now"):
         work(client)
+
+
+def test_a_job_that_cannot_be_asked_to_stop_hides_no_cause(serve, caplog):
+    # Given a connection that breaks, so that the client has an error of its own
+    service, client = serve(JobState.JOB_STATE_RUNNING)
+    service.when_asked = client.transport.close
+    with caplog.at_level(logging.WARNING), pytest.raises(Cancelled):
+        work(client)
+    assert "customJobs/1 was not cancelled: Cannot invoke RPC" in caplog.text
+
+
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "DEADLINE_EXCEEDED", "PERMISSION_DENIED"])
+def test_a_job_whose_launch_was_not_answered_is_found_and_watched(code, serve):
+    service, client = serve(JobState.JOB_STATE_SUCCEEDED)
+    service.lost = [grpc.StatusCode[code]]
+    work(client)
+    assert len(service.created) == 1
+
+
+def test_a_job_that_the_service_had_no_room_for_is_launched_again(serve):
+    service, client = serve(JobState.JOB_STATE_SUCCEEDED)
+    service.refused = [grpc.StatusCode.RESOURCE_EXHAUSTED]
+    work(client)
+    assert len(service.created) == 1
+
+
+def test_a_job_that_the_service_does_not_want_is_not_launched(serve):
+    service, client = serve(JobState.JOB_STATE_SUCCEEDED)
+    service.refused = [grpc.StatusCode.INVALID_ARGUMENT]
+    with pytest.raises(InvalidArgument, match="no room"):
+        work(client)
+    assert service.created == []
 
 
 def test_a_node_that_is_told_to_stop_while_its_job_is_launched_ends_the_job(serve):
@@ -222,7 +278,7 @@ def test_a_tpu_by_its_type(compiled):
     (pool,) = job.job_spec.worker_pool_specs
     assert pool.machine_spec.accelerator_type.name == "TPU_V3"
     assert pool.machine_spec.accelerator_count == 8
-    assert pool.container_spec.image_uri == "wav2vec2-tfx"
+    assert pool.container_spec.image_uri == "registry/w2v:tpu"
     assert job.job_spec.scheduling.strategy.name == "SPOT"
     assert job.job_spec.scheduling.timeout.total_seconds() == 48 * 3600
     assert job.job_spec.service_account == "runner@my-project.iam.gserviceaccount.com"
@@ -241,6 +297,7 @@ def test_several_machines_are_a_chief_and_its_workers(compiled):
     chief, workers = job_of(compiled(GPUS)[1]).job_spec.worker_pool_specs
     assert (chief.replica_count, workers.replica_count) == (1, 3)
     assert workers.machine_spec.accelerator_type.name == "NVIDIA_TESLA_A100"
+    assert chief.container_spec.image_uri == "wav2vec2-tfx"
 
 
 def test_the_job_runs_what_the_container_would_have_run(compiled):

@@ -4,8 +4,11 @@ import dataclasses
 import json
 
 import pytest
+from google.protobuf import json_format
 
 from components.release_gate.config import GateConfig
+from components.speech_example_gen.config import DataConfig, TranscriptRules
+from components.speech_example_gen.properties import custom_config
 from kubeflow.container.parameters import apply_parameters, bound_name, runtime_parameters
 from models.errors import BadInputError
 from models.training.config import TrainingConfig
@@ -128,6 +131,14 @@ def test_executors_are_not_told_what_is_meant_for_the_entry_point(trainer):
 def test_a_wrong_value_fails_in_one_sentence(trainer, told, sentence):
     with pytest.raises(BadInputError, match=sentence):
         apply_parameters(trainer | told)
+
+
+def test_a_span_that_is_no_decimal_number_fails_in_one_sentence():
+    data = DataConfig(corpus="c", train="{SPAN}/train", dev="{SPAN}/dev", test="{SPAN}/test")
+    settings = custom_config(data, TranscriptRules())
+    reader = {"custom_config": json_format.MessageToJson(settings, sort_keys=True)}
+    with pytest.raises(BadInputError, match=r"data\.span is '²', but must be a number or a date"):
+        apply_parameters(reader | {"this_run_span": "²"})
 
 
 def test_a_wrong_bound_fails_in_one_sentence(config):

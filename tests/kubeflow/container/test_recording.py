@@ -11,6 +11,7 @@ from ml_metadata.proto.metadata_store_pb2 import Execution
 
 from kubeflow.container import node, recording
 from kubeflow.container.recording import FINAL_STATUS, MAKERS, RUN_ID, Recording, run_of
+from models.errors import BadInputError
 from pipeline.local import FILE_ADDRESS, METADATA_FILE
 from pipeline.metadata import open_store
 from pipeline.run_record import read_records
@@ -64,7 +65,14 @@ class Cluster:
         self.root = root
         self.address = f"{FILE_ADDRESS}{root / METADATA_FILE}"
 
-    def run(self, name: str, run: str, taken: dict[str, str] | None = None, **parameters) -> int:
+    def run(
+        self,
+        name: str,
+        run: str,
+        taken: dict[str, str] | None = None,
+        flags: tuple[str, ...] = (),
+        **parameters,
+    ) -> int:
         """Run one node of a run; it takes what nodes made in this run, or what `taken` says."""
         takes, (key, kind) = TAKES[name], GIVES[name]
         uris = {one: self.output(maker, run) for one, maker in takes.items()} | (taken or {})
@@ -80,7 +88,7 @@ class Cluster:
             },
         }
         of = Recording(self.address, "", PIPELINE, name, f"demo.{name}", makers=takes)
-        return self._container(f"executors_of_recording_tests.{name}", of, told)
+        return self._container(f"executors_of_recording_tests.{name}", of, told, *flags)
 
     def end(self, run: str, state: str = "SUCCEEDED") -> int:
         """Run the exit handler."""
@@ -99,12 +107,13 @@ class Cluster:
     def output(self, name: str, run: str) -> str:
         return str(self.root / "123" / run / f"{name}_-45" / GIVES[name][0])
 
-    def _container(self, executor: str, of: Recording, told: dict) -> int:
+    def _container(self, executor: str, of: Recording, told: dict, *flags: str) -> int:
         return node.main(
             [
                 *("--executor_class_path", executor),
                 *("--json_serialized_invocation_args", json.dumps(told)),
                 *("--metadata", to_json(of)),
+                *flags,
             ]
         )
 
@@ -190,6 +199,15 @@ def test_a_failure_is_recorded_with_its_sentence_until_a_retry_does_better(clust
     assert len(open_store(cluster.root / METADATA_FILE).get_executions()) == 2
 
 
+def test_what_a_node_made_is_recorded_once_later_runs_can_ask_for_it(cluster):
+    # Given a place for the newest outputs that cannot be written
+    (cluster.root / "file").write_text("")
+    records = ("--record", str(cluster.root / "file" / "latest"))
+    # Then the node has failed, also to ML Metadata
+    assert cluster.run("Reader", "monday", flags=records) != 0
+    assert cluster.states("monday") == {"Reader": "FAILED"}
+
+
 class TestFromTheCache:
     """Nodes that the service did not run at all, as their outputs of an earlier run will do."""
 
@@ -221,11 +239,23 @@ class TestFromTheCache:
     def test_what_nobody_took_is_added_when_the_run_has_ended_well(self, cluster):
         assert cluster.end("tuesday") == 0
         assert set(cluster.states("tuesday").values()) == {"CACHED"}
-        # The newest that took what this run's nodes gave
+        # The one that took what this run's nodes gave
         cluster.run("Reader", "wednesday")
         assert cluster.end("wednesday") == 0
         assert cluster.states("wednesday") == {"Reader": "COMPLETE"}
         assert [record.state for record in read_records(cluster.root)] == ["complete"] * 3
+
+    def test_of_several_that_the_service_may_have_taken_none_is_guessed(self, cluster, caplog):
+        # Given the same pipeline on other data
+        for name in TAKES:
+            assert cluster.run(name, "tuesday", input_base="/corpus2", steps=1) == 0
+        # When the service serves one of both again, wholly from its cache
+        with caplog.at_level(logging.WARNING):
+            assert cluster.end("wednesday") == 0
+        # Then the record says none of them
+        assert cluster.states("wednesday") == {}
+        assert "knows nothing of what Reader did in this run" in caplog.text
+        assert read_records(cluster.root)[-1].state == "complete"
 
     def test_nothing_is_added_where_the_run_failed(self, cluster):
         assert cluster.end("tuesday", "FAILED") == 0
@@ -246,6 +276,28 @@ def test_the_exit_handler_ends_what_was_killed(cluster, monkeypatch, said, state
     assert cluster.states("monday") == {"Reader": state}
     (record,) = read_records(cluster.root)
     assert (record.state, record.failed_at) == ("failed", "Reader")
+
+
+@pytest.mark.parametrize("missed", ["the end", "all of it"])
+def test_a_node_whose_end_the_server_missed_did_not_fail(missed, cluster, monkeypatch, caplog):
+    # Given a node that failed, and a server that was away while its second try went well
+    cluster.run("Reader", "monday")
+    assert cluster.run("Trainer", "monday", steps=-1) == 2
+    with monkeypatch.context() as away:
+        seen = began_only(recording._Record.write) if missed == "the end" else lambda *_: None
+        away.setattr(recording._Record, "write", seen)
+        assert cluster.run("Trainer", "monday", steps=1) == 0
+    # When the run goes well
+    with caplog.at_level(logging.WARNING):
+        assert cluster.end("monday") == 0
+    # Then what it made is unknown, and says so
+    assert cluster.states("monday")["Trainer"] == "UNKNOWN"
+    assert "knows nothing of what Trainer made in this run" in caplog.text
+    (record,) = read_records(cluster.root)
+    assert (record.state, record.failed_at) == ("complete", None)
+    (run,) = cluster.runs()
+    with pytest.raises(BadInputError, match="lacks what Trainer gave in the run monday; look"):
+        run.output("Trainer", "model")
 
 
 def began_only(write):

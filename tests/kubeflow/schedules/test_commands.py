@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
+from google.protobuf import json_format
 
+from components.speech_example_gen.config import DataConfig, TranscriptRules
+from components.speech_example_gen.properties import custom_config
 from kubeflow.commands import schedule, trigger
 from kubeflow.schedules import backfill
 from kubeflow.schedules.connect import target_of
@@ -220,8 +223,23 @@ def test_without_a_date_one_run_is_submitted_now(w2v, compiled, kfp_server):
     said = w2v(schedule.command, "run", compiled, "--param", "span=17")
     (run,) = kfp_server.runs.values()
     assert said == f"Submitted: {kfp_server.host}/#/runs/details/{run['run_id']}\n"
-    assert run["display_name"].startswith("digits-now-")
+    # To the microsecond, so that another asked for at once is another run.
+    assert re.fullmatch(r"digits-now-\d{20}", run["display_name"])
     assert run["runtime_config"]["parameters"] == {"span": "17"}
+
+
+@pytest.mark.usefixtures("dated")
+@pytest.mark.parametrize(
+    ("dates", "which"), [((), ""), (("--for-date", "2026-01-31"), " for 2026-01-31")]
+)
+def test_a_run_that_was_there_already_is_said_to_be_so(
+    w2v, compiled, kfp_server, monkeypatch, dates, which
+):
+    monkeypatch.setattr(backfill, "_stamp", lambda: "20260201000000000000")
+    w2v(schedule.command, "run", compiled, *dates)
+    said = w2v(schedule.command, "run", compiled, *dates)
+    assert said.startswith(f"Submitted before{which}: http://")
+    assert len(kfp_server.runs) == 1
 
 
 @pytest.mark.usefixtures("dated")
@@ -232,6 +250,8 @@ def test_the_data_of_a_run_is_chosen_once(w2v, compiled, kfp_server):
         w2v(schedule.command, "run", compiled, "--to-date", "2026-01-31")
     with pytest.raises(BadInputError, match="data_date is what the schedule tells each run"):
         w2v(schedule.command, "apply", compiled, "--param", "data_date=2026-01-31")
+    with pytest.raises(BadInputError, match="span and the schedule's dates both choose the data"):
+        w2v(schedule.command, "apply", compiled, "--param", "span=2026-01-31")
     assert kfp_server.runs == kfp_server.recurring == {}
 
 
@@ -294,19 +314,42 @@ def test_a_trigger_says_that_an_earlier_look_has_submitted_the_run(
     assert len(kfp_server.runs) == 2
 
 
-def test_a_look_at_another_corpus_than_the_compiled_one_is_refused(w2v, compiled, tmp_path):
+def compiled_for(compiled: Path, data: DataConfig) -> None:
+    """The file as it is compiled from a config of these data."""
     document = yaml.safe_load(compiled.read_text())
-    told = {"input_base": {"runtimeValue": {"constant": "gs://bucket/corpus"}}}
+    settings = json_format.MessageToJson(
+        custom_config(data, TranscriptRules()), preserving_proto_field_name=True
+    )
+    told = {"custom_config": {"runtimeValue": {"constant": settings}}}
     reader = {"componentRef": {"name": "Gen"}, "inputs": {"parameters": told}}
     document["components"]["inner"] = {"dag": {"tasks": {"SpeechExampleGen": reader}}}
     compiled.write_text(yaml.safe_dump(document))
+
+
+def test_a_look_at_another_corpus_than_the_compiled_one_is_refused(w2v, compiled, tmp_path):
+    compiled_for(compiled, DataConfig(corpus="gs://bucket/corpus", **NUMBERED))
     add(tmp_path / "corpus", "span-1")
     for going_on in ((), ("--every", "1")):
-        with pytest.raises(BadInputError, match=r"reads the corpus gs://bucket/corpus, but data"):
+        with pytest.raises(BadInputError, match=r"data\.corpus 'gs://bucket/corpus', but the conf"):
             w2v(trigger.command, compiled, *going_on)
-    told["input_base"]["runtimeValue"]["constant"] = f"{tmp_path}/corpus/"
-    compiled.write_text(yaml.safe_dump(document))
+    compiled_for(compiled, DataConfig(corpus=f"{tmp_path}/corpus/", **NUMBERED))
     assert w2v(trigger.command, compiled).startswith("Submitted for span 1")
+
+
+@pytest.mark.parametrize(
+    "typed", [("apply",), ("run",), ("run", "--for-date", "2026-01-31")], ids=" ".join
+)
+@pytest.mark.usefixtures("dated")
+def test_no_run_is_asked_for_whose_patterns_are_not_those_that_were_compiled(
+    w2v, compiled, tmp_path, kfp_server, typed
+):
+    compiled_for(compiled, DataConfig(corpus=f"{tmp_path}/corpus", **NUMBERED))
+    name, *dates = typed
+    with pytest.raises(
+        BadInputError, match=r"with data\.train 'span-\{SPAN\}/train', but the config says '\{YYYY"
+    ):
+        w2v(schedule.command, name, compiled, *dates)
+    assert kfp_server.runs == kfp_server.recurring == {}
 
 
 def test_a_missing_span_that_is_expected_is_bad_input(w2v, compiled, tmp_path):

@@ -8,8 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from components.speech_example_gen.config import DataConfig
+from kubeflow.commands.compile import command as compile_command
+from kubeflow.commands.options import read_both
 from kubeflow.compile import compile_pipeline
 from kubeflow.compiled_file import Target
 from kubeflow.names import SCHEDULED_TIME
@@ -59,6 +62,23 @@ def test_the_cache_gives_the_model_of_a_span_that_was_read_before(cached):
     said = what_each_run_reads(cached, DATA, {})
     assert "the model comes from the service's cache, and nothing is released again" in said
     assert "`w2v trigger` starts a run only for new data" in said
+
+
+def test_a_compiled_file_says_what_it_reads(cached):
+    cached.check_reads(replace(DATA, corpus=f"{CORPUS}/"))
+    for other in (replace(DATA, last_spans=2), replace(DATA, span=17)):
+        with pytest.raises(
+            BadInputError, match=r"with data\.(last_spans 1|span None), but the con"
+        ):
+            cached.check_reads(other)
+
+
+def test_a_root_that_ends_in_a_slash_leads_to_the_same_data(tmp_path):
+    to = tmp_path / "pipeline.json"
+    compiling = CliRunner().invoke(compile_command, ["demo", "--root", f"{ROOT}/", "--to", str(to)])
+    assert compiling.exit_code == 0, compiling.output
+    _, config = read_both(to, "demo", ())
+    assert config.data.corpus == f"{ROOT}/corpus"
 
 
 def test_the_time_of_a_run_reaches_no_node_that_makes_the_model(cached):

@@ -171,6 +171,27 @@ def test_an_engine_that_is_the_container_itself(config, tmp_path):
     assert said.startswith("--job_endpoint=localhost:8099: in a node's container")
 
 
+def test_a_corpus_on_s3_that_no_worker_of_dataflow_has_the_keys_of(config, tmp_path):
+    there = with_setting(config, "data.corpus", "s3://bucket/corpus")
+    elsewhere = dataclasses.replace(there, runner=RunnerConfig(engine="DataflowRunner"))
+    assert refusal(elsewhere, tmp_path) == (
+        "data.corpus (s3://bucket/corpus): the workers of DataflowRunner are given no keys of S3; "
+        "copy it to gs://…, or set runner.engine to DirectRunner."
+    )
+    # While a container, which reads it itself, has its secrets
+    refuse_config(there, ROOT, "vertex")
+
+
+@pytest.mark.parametrize(
+    "tpu", [{"accelerator": "TPU_V3", "accelerators": 8}, {"tpu_topology": "2x4"}]
+)
+def test_a_tpu_without_an_image_that_can_use_it(tpu, config, tmp_path):
+    job = TrainingJob(machine="cloud-tpu", **tpu)
+    cluster = ClusterConfig(project="my-project", training=job)
+    said = refusal(dataclasses.replace(config, cluster=cluster), tmp_path)
+    assert "VARIANT=tpu and add --set cluster.training.image=" in said
+
+
 def test_a_vertex_job_on_kfp(config, tmp_path):
     cluster = ClusterConfig(training=TrainingJob(machine="n1-standard-8"))
     said = refusal(dataclasses.replace(config, cluster=cluster), tmp_path, target="kfp")
