@@ -22,7 +22,6 @@ from components.run_reporter.component import RunReporter
 from kubeflow.compiled_file import Target
 from kubeflow.container.parameters import runtime_parameters
 from kubeflow.image.contents import CHECKOUT, PACKAGE_IN_IMAGE
-from kubeflow.names import ROOT_FLAG
 from kubeflow.spec.checks import refuse_ambiguous, refuse_config, refuse_nodes
 from kubeflow.spec.custom_jobs import train_in_custom_jobs
 from kubeflow.spec.entry_point import COMMAND, add_code_digests
@@ -87,7 +86,6 @@ def _put_right(spec: Spec, config: RunConfig, target: Target, folder: str) -> No
         replace_resolvers(spec, filesystem.join(folder, RECORDS_FOLDER), image)
     for name, task, container in containers(spec):
         give_needs(task, container, cluster.needs_of(name))
-        container["args"] += [ROOT_FLAG, folder]
     read_secrets_at_start(spec, config)
     if cluster.training:
         train_in_custom_jobs(spec, cluster, cluster.training, config.name, image)

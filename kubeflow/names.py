@@ -8,8 +8,6 @@ SPAN, DATA_DATE = "span", "data_date"
 LEARNING_RATE, STEPS = "learning_rate_", "steps_"
 # The containers' flag that says in which zone a time's date is taken.
 TIMEZONE_FLAG = "--timezone"
-# The containers' flag that says which pipeline root the file was compiled for.
-ROOT_FLAG = "--root"
 # The containers' flag that says where and as what a node is recorded in ML Metadata.
 METADATA_FLAG = "--metadata"
 # The containers' flag that says where the value of a variable is read: NAME=PLACE.

@@ -13,7 +13,7 @@ import click
 @click.option(
     "--root",
     required=True,
-    help="Bucket for artifacts, such as gs://my-bucket/w2v; runs with another are refused.",
+    help="Bucket for artifacts, records and releases, such as gs://my-bucket/w2v.",
 )
 @click.option(
     "--target",

@@ -46,6 +46,16 @@ def param_option(command: Callable) -> Callable:
     )(command)
 
 
+def pipeline_root_option(command: Callable) -> Callable:
+    """For a run whose artifacts are to lie elsewhere."""
+    return click.option(
+        "--pipeline-root",
+        metavar="BUCKET",
+        help="Bucket for this run's artifacts. Releases and records stay where they were compiled "
+        "to be.",
+    )(command)
+
+
 compiled_argument = click.argument(
     "compiled", type=click.Path(path_type=Path, exists=True, dir_okay=False)
 )

@@ -14,6 +14,7 @@ from kubeflow.commands.options import (
     compiled_argument,
     config_options,
     param_option,
+    pipeline_root_option,
     read_both,
     target_option,
 )
@@ -52,6 +53,7 @@ def command() -> None:
 @click.option("--cron", help="Minute, hour, day, month, weekday, instead of the config's.")
 @click.option("--timezone", help="Such as Europe/Berlin, instead of the config's.")
 @param_option
+@pipeline_root_option
 def apply_command(
     compiled: Path,
     config: str,
@@ -59,6 +61,7 @@ def apply_command(
     cron: str | None,
     timezone: str | None,
     params: tuple[str, ...],
+    pipeline_root: str | None,
 ) -> None:
     """Make the schedule what COMPILED and the config say; twice is as once.
 
@@ -88,6 +91,8 @@ def apply_command(
             f"--param {SPAN} and the schedule's dates both choose the data, and every run would "
             f"read span {values[SPAN]}; leave it out, or take w2v schedule run for that span."
         )
+    if pipeline_root:
+        pipeline = pipeline.with_root(pipeline_root)
     wanted = wanted_schedule(pipeline.with_defaults(values), _timing(run_config, cron, timezone))
     note = _note_on_zones(wanted) if data.has_dates else what_each_run_reads(pipeline, data, values)
     service = _connect(pipeline.target, run_config)

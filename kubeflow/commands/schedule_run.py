@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubeflow.commands.options import compiled_argument, config_options, param_option, read_both
+from kubeflow.commands.options import (
+    compiled_argument,
+    config_options,
+    param_option,
+    pipeline_root_option,
+    read_both,
+)
 from models.errors import BadInputError, W2vError
 
 if TYPE_CHECKING:
@@ -34,6 +40,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
     help="One run a day from --for-date to this day, waited for.",
 )
 @param_option
+@pipeline_root_option
 def run_command(
     compiled: Path,
     config: str,
@@ -41,6 +48,7 @@ def run_command(
     for_date: datetime.datetime | None,
     to_date: datetime.datetime | None,
     params: tuple[str, ...],
+    pipeline_root: str | None,
 ) -> None:
     """Submit COMPILED once now, once for a past date, or once for each day of a range, in order.
 
@@ -64,6 +72,8 @@ def run_command(
     pipeline, run_config = read_both(compiled, config, overrides)
     values = pipeline.values_of(params)
     _check_dates(run_config, bool(days), values)
+    if pipeline_root:
+        pipeline = pipeline.with_root(pipeline_root)
     service = connect(pipeline.target, run_config.cluster)
     if not to_date:
         run = (
@@ -76,7 +86,7 @@ def run_command(
     timing = run_config.cluster.schedule
     at_once = timing.max_concurrent if timing else 1
     runs = backfill.run_for_dates(service, pipeline, days, at_once, _tell_outage, values)
-    _follow(runs, days, _typed(compiled, config, overrides, params))
+    _follow(runs, days, _typed(compiled, config, overrides, params, pipeline_root))
 
 
 def _follow(runs: Iterable[DatedRun], days: Sequence[datetime.date], typed: Sequence[str]) -> None:
@@ -131,11 +141,16 @@ def _submitted(run: SubmittedRun, day: datetime.date | None) -> str:
 
 
 def _typed(
-    compiled: Path, config: str, overrides: Sequence[str], params: Sequence[str]
+    compiled: Path,
+    config: str,
+    overrides: Sequence[str],
+    params: Sequence[str],
+    pipeline_root: str | None,
 ) -> list[str]:
     """This command as it was typed, but for its dates."""
     options = [("--set", one) for one in overrides] + [("--param", one) for one in params]
-    pairs = [("--config", config), *options]
+    root = [("--pipeline-root", pipeline_root)] if pipeline_root else []
+    pairs = [("--config", config), *options, *root]
     return ["w2v", "schedule", "run", str(compiled), *(word for pair in pairs for word in pair)]
 
 

@@ -10,18 +10,16 @@ from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils
 from kubeflow.container.latest import BLESSING_TYPE, MODEL_KEY, NOTHING_YET, type_name_of
 from kubeflow.container.parameters import apply_parameters
 from kubeflow.container.span_driver import take_found
-from models.errors import BadInputError
 
 
 def prepared(
-    told_text: str, spec_text: str, timezone: str, root: str = ""
+    told_text: str, spec_text: str, timezone: str
 ) -> tuple[ExecutorInput, ComponentInputsSpec]:
-    """A node's ExecutorInput, and what its component declares; `root` is what was compiled."""
+    """A node's ExecutorInput, and what its component declares."""
     told, spec = ExecutorInput(), ComponentInputsSpec()
     json_format.Parse(told_text, told, ignore_unknown_fields=True)
     json_format.Parse(spec_text, spec, ignore_unknown_fields=True)
     _drop_outputs_of_the_service(told)
-    _refuse_other_root(told, root)
     _drop_absent(told)
     _fill_types(told, spec)
     take_found(told)
@@ -44,18 +42,6 @@ def with_names_of_models(told: ExecutorInput, made: ExecutorOutput) -> ExecutorO
             if key in blessing.metadata:
                 blessing.metadata[key] = told.inputs.artifacts[MODEL_KEY].artifacts[0].name
     return made
-
-
-def _refuse_other_root(told: ExecutorInput, root: str) -> None:
-    """A service lets every run have a root of its own, but releases and records have the file's."""
-    for artifacts in told.outputs.artifacts.values():
-        for artifact in artifacts.artifacts:
-            if root and not artifact.uri.startswith(f"{root}/"):
-                raise BadInputError(
-                    f"This run was submitted with another pipeline root than {root}, for which it "
-                    f"was compiled and where its records lie: {artifact.uri} is not below it; "
-                    "submit it without a root of its own, or compile it again with that --root."
-                )
 
 
 def _drop_outputs_of_the_service(told: ExecutorInput) -> None:

@@ -19,7 +19,7 @@ from kfp.pipeline_spec.pipeline_spec_pb2 import ExecutorOutput
 
 from kubeflow.container import dataflow
 from kubeflow.container.ending import run_to_the_end
-from kubeflow.names import METADATA_FLAG, ROOT_FLAG, SECRET_FLAG, TIMEZONE_FLAG
+from kubeflow.names import METADATA_FLAG, SECRET_FLAG, TIMEZONE_FLAG
 from models import filesystem
 from models.errors import BadInputError
 from models.secrets import read_secret
@@ -54,7 +54,6 @@ def run_node(flags: argparse.Namespace, beam_args: list[str]) -> None:
         flags.json_serialized_invocation_args,
         flags.json_serialized_inputs_spec_args,
         flags.timezone,
-        flags.root,
     )
     if flags.driver:
         run_driver(flags.driver, told, spec)
@@ -76,7 +75,6 @@ def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[st
     parser.add_argument("--json_serialized_inputs_spec_args", default="{}")
     parser.add_argument("--driver", default="", help="class that resolves spans; no executor then")
     parser.add_argument(TIMEZONE_FLAG, default="UTC", help="of the schedule, for its dates")
-    parser.add_argument(ROOT_FLAG, default="", help="where this pipeline's artifacts go")
     parser.add_argument(
         SECRET_FLAG, action="append", default=[], help="NAME=PLACE: where a variable's value lies"
     )

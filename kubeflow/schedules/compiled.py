@@ -97,6 +97,16 @@ class CompiledPipeline:
             pipeline._declared[name]["defaultValue"] = value
         return pipeline
 
+    def with_root(self, root: str) -> CompiledPipeline:
+        """The same, but its artifacts go below another root; all that is compiled in stays."""
+        if self.target == "vertex" and not root.startswith("gs://"):
+            raise BadInputError(f"--pipeline-root {root} must be a bucket as Vertex AI has: gs://…")
+        folder = f"{root.rstrip('/')}/{self.name}"
+        if self.target == "kfp":
+            return replace(self, document={**self.document, "defaultPipelineRoot": folder})
+        runtime = {**self.document.get("runtimeConfig", {}), "gcsOutputDirectory": folder}
+        return replace(self, document={**self.document, "runtimeConfig": runtime})
+
     def at_scheduled_time(self) -> CompiledPipeline:
         """The same, but the data date is the time that each run of a schedule is due."""
         document = copy.deepcopy(dict(self.document))

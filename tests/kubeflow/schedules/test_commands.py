@@ -228,6 +228,14 @@ def test_without_a_date_one_run_is_submitted_now(w2v, compiled, kfp_server):
     assert run["runtime_config"]["parameters"] == {"span": "17"}
 
 
+@pytest.mark.parametrize("subcommand", ["run", "apply"])
+def test_artifacts_go_below_another_root_where_one_is_told(w2v, compiled, kfp_server, subcommand):
+    w2v(schedule.command, subcommand, compiled, "--pipeline-root", "gs://scratch/w2v")
+    (kept,) = (kfp_server.runs or kfp_server.recurring).values()
+    given = kept["pipeline_spec"]
+    assert given.get("pipeline_spec", given)["defaultPipelineRoot"] == "gs://scratch/w2v/digits"
+
+
 @pytest.mark.usefixtures("dated")
 @pytest.mark.parametrize(
     ("dates", "which"), [((), ""), (("--for-date", "2026-01-31"), " for 2026-01-31")]

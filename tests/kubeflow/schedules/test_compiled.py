@@ -55,6 +55,16 @@ def test_below_an_exit_handler_the_tasks_take_it_too(tmp_path):
     }
 
 
+def test_another_root_is_the_services_to_use_and_the_file_stays(tmp_path):
+    vertex, kfp = (read_compiled(write(tmp_path)) for write in (write_vertex, write_kfp))
+    moved = vertex.with_root("gs://scratch/w2v/")
+    assert moved.document["runtimeConfig"]["gcsOutputDirectory"] == "gs://scratch/w2v/digits"
+    assert kfp.with_root("s3://scratch").document["defaultPipelineRoot"] == "s3://scratch/digits"
+    assert (vertex.root, kfp.root) == ("gs://bucket/w2v/digits",) * 2
+    with pytest.raises(BadInputError, match="--pipeline-root s3://scratch must be a bucket"):
+        vertex.with_root("s3://scratch")
+
+
 def test_values_have_the_type_that_the_pipeline_declares(tmp_path):
     document = spec()
     document["root"]["inputDefinitions"]["parameters"] |= {
