@@ -226,6 +226,7 @@ def test_a_release_evaluated_by_itself_scores_what_its_run_said(evaluated, first
     assert not (to / "records").exists()  # as large as the audio
 
 
+@pytest.mark.slow
 def test_evaluated_beside_a_better_one_it_is_refused(evaluated, first, root, tmp_path):
     _, baseline = evaluated
     test_split = str(root / "corpus" / "test-clean")

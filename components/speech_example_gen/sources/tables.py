@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import posixpath
 import re
@@ -23,7 +24,9 @@ def numbered_lines(table: str, tree: Tree) -> Iterator[tuple[str, str]]:
 def lines_of(content: bytes) -> Iterator[tuple[int, str]]:
     """The lines that are not blank, numbered from 1, decoded one by one."""
     # Only \n and \r\n end a line: Unicode has more line ends, and a text may hold them.
-    lines = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", "replace", newline="\n")
+    # Not by "utf-8-sig", which loses the beginning of a mark that never ends.
+    text = io.BytesIO(content.removeprefix(codecs.BOM_UTF8))
+    lines = io.TextIOWrapper(text, "utf-8", "replace", newline="\n")
     for number, line in enumerate(lines, 1):
         if line.strip():
             yield number, line.rstrip("\r\n")

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -133,7 +134,8 @@ def test_a_secret_is_where_clients_of_other_services_look_for_it(tmp_path, monke
     told = [f"HOOK=file:{tmp_path}/hook", f"TOKEN=file:{tmp_path}/token"]
     # When a node runs that may need both
     flags = [word for one in told for word in ("--secret", one)]
-    assert run("Notes", tmp_path, *flags, notes=str(tmp_path / "notes")) == 0
+    with caplog.at_level(logging.WARNING):
+        assert run("Notes", tmp_path, *flags, notes=str(tmp_path / "notes")) == 0
     # Then it has the one, and its log says why it has not the other
     assert os.environ["HOOK"] == "s3cr3t"
     assert f"cluster.secrets.TOKEN says file:{tmp_path}/token, which cannot be read" in caplog.text

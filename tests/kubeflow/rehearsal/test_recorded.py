@@ -1,5 +1,7 @@
 """A rehearsal leaves the record that a cluster's run would leave on its server, below its root."""
 
+import pytest
+
 from kubeflow.container.recording import Recording
 from kubeflow.image.contents import PACKAGE_IN_IMAGE
 from kubeflow.names import METADATA_FLAG
@@ -17,6 +19,7 @@ TYPE = "tfx.components.schema_gen.import_schema_gen.component.ImportSchemaGen"
 DECLARED = {"parameters": {"schema_file": {"parameterType": "STRING"}}}
 
 
+@pytest.mark.slow
 def test_a_rehearsed_node_is_recorded_though_its_server_is_nowhere(tmp_path):
     # Given a node that is to be recorded on a server that this machine does not reach
     of = Recording("mysql://w2v@metadata.internal/w2v", "env:PASSWORD", "tiny", "Schema", TYPE)

@@ -288,6 +288,7 @@ def test_a_recogniser_is_fine_tuned_by_one_step_in_a_keras_model(handle, model, 
     assert ctc_loss(after, frames) < ctc_loss(before, frames) - 0.1
 
 
+@pytest.mark.slow
 def test_an_encoder_is_fine_tuned_under_a_head_of_its_own(folders, batch):
     layer = hub.KerasLayer(folders["encoder"], trainable=True)
     inputs = keras_inputs()
