@@ -24,8 +24,9 @@ def exit_codes() -> str:
     """The codes of the errors, and the two that no error stands for."""
     rows = [(0, "Done.")]
     # An error of one part alone ends with the code that it inherits.
-    with_codes = [one for one in W2vError.__subclasses__() if "exit_code" in vars(one)]
-    for error in (W2vError, *with_codes):
+    below = W2vError.__subclasses__()
+    errors: list[type[W2vError]] = [W2vError, *(one for one in below if "exit_code" in vars(one))]
+    for error in errors:
         meaning = "Anything else." if error is W2vError else inspect.cleandoc(error.__doc__ or "")
         rows.append((error.exit_code, meaning.splitlines()[0]))
     rows.append((130, "Stopped with Ctrl-C."))
