@@ -15,7 +15,7 @@ from kubeflow.image.contents import stage_image
 from tests.command_line import SMALLEST, Ran, make_corpus, set_each, w2v
 
 BUCKET = "gs://bucket/w2v"
-OF_THE_MOMENT = ("report/", "saved_model.pb", "fingerprint.pb", "variables/")
+OF_THE_MOMENT = ("report/", "saved_model.pb", "fingerprint.pb", "variables/", "MODEL_CARD.md")
 FILES = {"vertex": "demo.json", "kfp": "demo.yaml"}
 
 pytestmark = pytest.mark.slow
@@ -84,7 +84,7 @@ def test_the_release_of_the_rehearsal_is_that_of_a_local_run(rehearsed, rehearsa
 def digests(release: Path) -> dict[str, str]:
     """The digest of each file that is the same whenever it is written.
 
-    TensorFlow writes a SavedModel with names of the moment, and the report has times in it.
+    TensorFlow writes a SavedModel with names of the moment, and the report and the card have times in them.
     """
     files = read_manifest(release).files
     return {file.path: file.sha256 for file in files if not file.path.startswith(OF_THE_MOMENT)}
