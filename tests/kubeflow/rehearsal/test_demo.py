@@ -84,7 +84,7 @@ def test_the_release_of_the_rehearsal_is_that_of_a_local_run(rehearsed, rehearsa
 def digests(release: Path) -> dict[str, str]:
     """The digest of each file that is the same whenever it is written.
 
-    TensorFlow writes a SavedModel with names of the moment, and the report and the card have times in them.
+    TensorFlow writes a SavedModel with names of the moment; report and card have times in them.
     """
     files = read_manifest(release).files
     return {file.path: file.sha256 for file in files if not file.path.startswith(OF_THE_MOMENT)}
