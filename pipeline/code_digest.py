@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -36,7 +35,6 @@ def rooms_of(node: BaseNode) -> tuple[str, ...]:
     return (*SHARED_ROOMS, *(_with_imported(PACKAGE / first) if first else ()))
 
 
-@cache
 def _with_imported(folder: Path) -> tuple[str, ...]:
     """A component's folder and, in turn, those of the components that its files import."""
     found, wanted = set[Path](), [folder]
@@ -48,13 +46,15 @@ def _with_imported(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(str(room.relative_to(PACKAGE)) for room in found))
 
 
-def _components_imported(room: Path) -> Iterator[str]:
-    for file in room.rglob("*.py"):
-        for statement in ast.walk(ast.parse(file.read_bytes())):
-            if isinstance(statement, ast.ImportFrom) and statement.module:
-                top, _, rest = statement.module.partition(".")
-                if top == "components" and rest:
-                    yield rest.split(".")[0]
+@cache  # several nodes import the same ones
+def _components_imported(room: Path) -> frozenset[str]:
+    statements = (
+        statement
+        for file in room.rglob("*.py")
+        for statement in ast.walk(ast.parse(file.read_bytes()))
+    )
+    modules = [one.module or "" for one in statements if isinstance(one, ast.ImportFrom)]
+    return frozenset(one.split(".")[1] for one in modules if one.startswith("components."))
 
 
 def digest_of(rooms: tuple[str, ...]) -> str:

@@ -9,8 +9,8 @@ from models.recognisers.published import KINDS
 # One artifact in each file, such as tflite/model-int8.tflite; also what a client needs to read it.
 FILE_FOLDERS = tuple(KINDS)
 REPORT_FOLDER = "report"
+FOLDERS_BESIDE = (*FILE_FOLDERS, REPORT_FOLDER)
 CARD_FILE = "MODEL_CARD.md"
-BESIDE_THE_SAVED_MODEL = (*FILE_FOLDERS, REPORT_FOLDER, CARD_FILE)
 
 
 def is_file_artifact(path: str) -> bool:
@@ -21,4 +21,4 @@ def is_file_artifact(path: str) -> bool:
 
 def is_of_saved_model(path: str) -> bool:
     """Whether a file of a release is a part of its SavedModel."""
-    return PurePosixPath(path).parts[0] not in BESIDE_THE_SAVED_MODEL
+    return PurePosixPath(path).parts[0] not in (*FOLDERS_BESIDE, CARD_FILE)

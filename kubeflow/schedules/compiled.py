@@ -14,6 +14,7 @@ from components.speech_example_gen.config import DataConfig
 from components.speech_example_gen.properties import read_settings
 from kubeflow.compiled_file import Target, read_documents
 from kubeflow.names import DATA_DATE, LEARNING_RATE, SCHEDULED_TIME, STEPS, TIMEZONE_FLAG
+from models import filesystem
 from models.errors import BadInputError
 
 Value = str | int | float
@@ -101,7 +102,7 @@ class CompiledPipeline:
         """The same, but its artifacts go below another root; all that is compiled in stays."""
         if self.target == "vertex" and not root.startswith("gs://"):
             raise BadInputError(f"--pipeline-root {root} must be a bucket as Vertex AI has: gs://…")
-        folder = f"{root.rstrip('/')}/{self.name}"
+        folder = filesystem.join(root, self.name)
         if self.target == "kfp":
             return replace(self, document={**self.document, "defaultPipelineRoot": folder})
         runtime = {**self.document.get("runtimeConfig", {}), "gcsOutputDirectory": folder}

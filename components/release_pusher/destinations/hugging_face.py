@@ -14,7 +14,7 @@ from components.release_pusher.destinations.destination import (
     refuse_foreign,
 )
 from components.release_pusher.destinations.trouble import causes_of
-from components.release_pusher.layout import FILE_FOLDERS, REPORT_FOLDER
+from components.release_pusher.layout import FOLDERS_BESIDE, REPORT_FOLDER
 from components.release_pusher.pages.writing import CARD_RELEASE_KEY, model_card
 from models.errors import BadInputError
 from schemas.release_manifest import ReleaseManifest
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 CARD_FILE = "README.md"
 # Of these folders, what an earlier release left and this one lacks is removed; no other file is.
-RELEASE_FOLDERS = tuple(
-    f"{name}/" for name in ("assets", "variables", *FILE_FOLDERS, REPORT_FOLDER)
-)
+RELEASE_FOLDERS = tuple(f"{name}/" for name in ("assets", "variables", *FOLDERS_BESIDE))
 
 
 @dataclass(frozen=True)

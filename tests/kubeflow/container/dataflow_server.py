@@ -6,8 +6,10 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
+
+from tests.components.release_pusher.destinations.loopback import listening
 
 JOBS = "/v1b3/projects/my-project/locations/us-central1/jobs"
 PAGE = 2
@@ -84,14 +86,7 @@ def serving_dataflow() -> Iterator[Dataflow]:
         def log_message(self, *_) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    # By this name Beam knows a service of one's own.
-    dataflow.url = f"http://localhost:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with listening(Handler) as port:
+        # By this name Beam knows a service of one's own.
+        dataflow.url = f"http://localhost:{port}"
         yield dataflow
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

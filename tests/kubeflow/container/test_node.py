@@ -16,6 +16,7 @@ from kubeflow.compile import compile_pipeline
 from kubeflow.container import latest, node
 from kubeflow.spec.layout import tasks_of
 from pipeline.config import load_config
+from tests.kubeflow.container.importable import importable
 
 BLESSING = "title: tfx.ModelBlessing\ntype: object\n"
 MODEL = "title: tfx.Model\ntype: object\n"
@@ -51,12 +52,9 @@ class Gate(base_executor.BaseExecutor):
 
 @pytest.fixture(scope="module", autouse=True)
 def executors(tmp_path_factory):
-    """TFX imports an executor by its path, so these lie in a module of their own."""
     folder = tmp_path_factory.mktemp("executors")
-    (folder / "executors_of_node_tests.py").write_text(EXECUTORS)
-    sys.path.insert(0, str(folder))
-    yield
-    sys.path.remove(str(folder))
+    with importable("executors_of_node_tests", EXECUTORS, folder):
+        yield
 
 
 def artifact(uri: Path | str, schema: str, name: str = "", **metadata) -> dict:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from pipeline.metadata import open_store
 from pipeline.run_record import read_records
 from pipeline.runs import REPORTER_TYPE, Run, all_runs
 from schemas.properties import to_json
+from tests.kubeflow.container.importable import importable
 
 PIPELINE = "demo"
 # What nodes take, by node; "last" of the Gate is what a resolver found.
@@ -50,12 +50,10 @@ class Gate(base_executor.BaseExecutor):
 
 @pytest.fixture(scope="module", autouse=True)
 def executors(tmp_path_factory):
-    """TFX imports an executor by its path, so these lie in a module of their own."""
-    folder = tmp_path_factory.mktemp("executors")
-    (folder / "executors_of_recording_tests.py").write_text(EXECUTORS)
-    sys.path.insert(0, str(folder))
-    yield
-    sys.path.remove(str(folder))
+    with importable(
+        "executors_of_recording_tests", EXECUTORS, tmp_path_factory.mktemp("executors")
+    ):
+        yield
 
 
 class Cluster:

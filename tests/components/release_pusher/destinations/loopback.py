@@ -89,12 +89,19 @@ def serving(service: Service) -> Iterator[Service]:
         def log_message(self, *_) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    service.url = f"http://127.0.0.1:{server.server_port}"
+    with listening(Handler) as port:
+        service.url = f"http://127.0.0.1:{port}"
+        yield service
+
+
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    """A server on a free port of this machine, which is given."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield service
+        yield server.server_port
     finally:
         server.shutdown()
         thread.join()
